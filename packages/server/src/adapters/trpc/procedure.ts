@@ -1,0 +1,178 @@
+import { unwrapInput } from '@semel/contract/v1/pure';
+import { TRPCError } from '@trpc/server';
+import { admitKey } from '../../admission/admit-key.ts';
+import { admitRequest } from '../../admission/admit-request.ts';
+import type { Policy } from '../../admission/policy.ts';
+import { engineErrorIn } from '../../engine/failure.ts';
+import { isRefusal } from '../../engine/refusal.ts';
+import type { RunResult } from '../../engine/request.ts';
+import type { Semel } from '../../semel.ts';
+import {
+  describeTrpcError,
+  refusalBeforeClaim,
+  shapeByApplication,
+  shapeOwnError,
+  statusOfTrpcError,
+  trpcErrorFromAdmission,
+  trpcErrorFromProblem,
+  trpcErrorFromStored,
+} from './errors.ts';
+import type { IdempotencyContext } from './idempotency-context.ts';
+import type { AnyBuilder, Middleware, MiddlewareCall, MiddlewareResult } from './trpc-internals.ts';
+
+/** What one adapter knows about its application. */
+export interface ProcedureOptions {
+  readonly semel: Semel<unknown>;
+  readonly scopeOf: (ctx: unknown) => string;
+  readonly contextOf: (ctx: unknown) => IdempotencyContext | undefined;
+  readonly minKeyLength: number;
+}
+
+/** Carries a socket call's raw, still enveloped input from the first middleware to the claim. */
+const ENVELOPE = Symbol('semel.envelope');
+
+/**
+ * Puts the claim next to the resolver, behind every parser and guard, in whatever order they were written:
+ * `[unwrap, …all of the application's, our error shapes, claim, resolver]`. Output parsers move inside the claim: what they
+ * return is what is stored, a replay doesn't parse again, and an output that fails rolls its transaction back.
+ */
+export function arrange(builder: AnyBuilder, policy: Policy, options: ProcedureOptions): AnyBuilder {
+  const { middlewares, config } = builder._def;
+  const outputs = middlewares.filter((middleware) => middleware._type === 'output');
+  const others = middlewares.filter((middleware) => middleware._type !== 'output');
+  const errorShapers = others.filter((middleware) => middleware._type === 'errors');
+
+  const shapeOwn: Middleware = async (call) => {
+    const result = await call.next();
+    if (result.ok) return result;
+    return { ...result, error: await shaped(result.error, call) };
+  };
+  const shaped = async (error: TRPCError, call: MiddlewareCall): Promise<TRPCError> => {
+    const shape = shapeOwnError(error, config, errorCall(call));
+    if (shape === undefined) return error;
+    // tRPC's own formatter middleware is the public way to fix an error's shape.
+    const [fix] = builder.errors(() => shape)._def.middlewares.slice(-1);
+    const result = await fix?.({ ...call, next: async () => ({ ok: false, error }) });
+    return result !== undefined && !result.ok ? result.error : error;
+  };
+
+  /** As the application shapes it: its procedure formatters, innermost first, then its root formatter. */
+  const describe = async (error: unknown, call: MiddlewareCall) => {
+    const trpcError = asTrpcError(error);
+    for (const shaper of errorShapers.toReversed()) {
+      await shaper({ ...call, next: async () => ({ ok: false, error: trpcError }) });
+    }
+    return describeTrpcError(trpcError, (e) => shapeByApplication(e, config, errorCall(call)));
+  };
+
+  const parseOutput = async (value: unknown, call: MiddlewareCall): Promise<unknown> => {
+    let data = value;
+    for (const parse of outputs.toReversed()) {
+      const result = await parse({ ...call, next: async () => ({ ok: true, data }) });
+      if (!result.ok) throw result.error;
+      data = result.data;
+    }
+    return data;
+  };
+
+  const claim: Middleware = async (call) => {
+    const { semel } = options;
+    const context = options.contextOf(call.ctx);
+    if (context === undefined) {
+      throw new TRPCError({
+        code: 'INTERNAL_SERVER_ERROR',
+        message: 'The context has no `idempotency`: put idempotencyContext({ req, info }) into it in createContext',
+      });
+    }
+    const envelope = (call.ctx as Record<symbol, unknown>)[ENVELOPE] as ReturnType<typeof unwrapInput>;
+    const batchIndex = call.batchIndex ?? 0;
+    const admittedKey = admitKey(context.carriers, envelope, batchIndex);
+    if (!admittedKey.ok) throw refusalBeforeClaim(admittedKey.code, admittedKey.reason);
+    const procedure = policy.name ?? call.path;
+    const admitted = await admission(() =>
+      call.getRawInput().then((input) =>
+        admitRequest({
+          policy,
+          procedure,
+          scope: options.scopeOf(call.ctx),
+          key: admittedKey.key,
+          input,
+          minKeyLength: options.minKeyLength,
+        }),
+      ),
+    );
+
+    const result = await semel.engine.run(
+      {
+        ...admitted,
+        procedure,
+        policy,
+        failures: { statusOf: statusOfTrpcError, describe: (error) => describe(error, call) },
+        parseOutput: outputs.length === 0 ? undefined : (value) => parseOutput(value, call),
+        trace: { actor: 'request', ...(context.traceId !== undefined && { traceId: context.traceId }) },
+      },
+      async (operation) => {
+        const ran = await call.next({ ctx: { operation } });
+        if (ran.ok) return ran.data;
+        // tRPC wraps what isn't its own: the engine wants to see a refusal, or its own error, as it was thrown.
+        const { cause } = ran.error;
+        throw isRefusal(cause) ? cause : (engineErrorIn(cause) ?? ran.error);
+      },
+    );
+    if (context.carriers.calls > 0) context.outcomes.push(outcomeOf(result, batchIndex));
+    return answer(result, policy, call);
+  };
+
+  const arranged = builder.use(claim);
+  arranged._def.middlewares = [unwrap, ...others, shapeOwn, claim];
+  return arranged;
+}
+
+/** First of all, so that the application's parsers see the input and not its envelope. Judged only at the claim. */
+const unwrap: Middleware = async (call) => {
+  const raw = await call.getRawInput().catch(() => undefined);
+  const envelope = unwrapInput(raw);
+  const ctx = { [ENVELOPE]: envelope };
+  return envelope.enveloped && envelope.ok
+    ? call.next({ ctx, getRawInput: async () => envelope.input })
+    : call.next({ ctx });
+};
+
+function answer(result: RunResult, policy: Policy, call: MiddlewareCall): MiddlewareResult {
+  switch (result.kind) {
+    case 'completed':
+      return { ok: true, data: result.value, marker: 'middlewareMarker', ctx: call.ctx } as MiddlewareResult;
+    case 'failed':
+      throw result.replayed ? trpcErrorFromStored(result.error) : asTrpcError(result.thrown);
+    case 'refused':
+      throw trpcErrorFromProblem(result, policy.mismatchStatus);
+  }
+}
+
+function outcomeOf(result: RunResult, batchIndex: number) {
+  return result.kind === 'refused'
+    ? {
+        batchIndex,
+        replayed: false,
+        operationId: result.problem.operationId,
+        retryAfterMs: result.problem.retryAfterMs,
+      }
+    : { batchIndex, replayed: result.replayed, operationId: result.operationId };
+}
+
+async function admission<T>(admit: () => Promise<T>): Promise<T> {
+  try {
+    return await admit();
+  } catch (error) {
+    throw trpcErrorFromAdmission(error);
+  }
+}
+
+const asTrpcError = (error: unknown): TRPCError =>
+  error instanceof TRPCError
+    ? error
+    : new TRPCError({ code: 'INTERNAL_SERVER_ERROR', message: messageOf(error), cause: error });
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : 'Internal server error');
+
+const errorCall = ({ type, path, input, ctx }: MiddlewareCall) => ({ type, path, input, ctx });

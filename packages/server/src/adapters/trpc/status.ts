@@ -1,0 +1,66 @@
+import { type OperationStatus, parseOutcome, type StatusInput, type StoredOutcome } from '@semel/contract/v1/pure';
+import { TRPCError, type TRPCProcedureBuilder, type TRPCQueryProcedure } from '@trpc/server';
+import type { OperationRecord, Sighting, Store } from '../../store/port.ts';
+import type { ProcedureOptions } from './procedure.ts';
+import type { AnyBuilder } from './trpc-internals.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: only the error shape and meta of the builder matter here
+type Any = any;
+export type StatusProcedure<B> =
+  B extends TRPCProcedureBuilder<Any, infer Meta, Any, Any, Any, Any, Any, Any, infer ErrorShape>
+    ? TRPCQueryProcedure<{ input: StatusInput; output: OperationStatus; meta: Meta; errorShape: ErrorShape }>
+    : never;
+
+/**
+ * What is known about an operation, for a client that lost its answer. Another principal's operation looks like none.
+ * `not_found` means not recorded; it doesn't mean that it won't happen.
+ */
+export function statusProcedure<B extends object>(builder: B, options: ProcedureOptions): StatusProcedure<B> {
+  const { store } = options.semel;
+  const query = (builder as unknown as { input(parser: unknown): AnyBuilder })
+    .input(parseStatusInput)
+    .query(async ({ ctx, input }: { ctx: unknown; input: StatusInput }): Promise<OperationStatus> => {
+      const scope = options.scopeOf(ctx);
+      const found =
+        'operationId' in input
+          ? await store.find(input.operationId)
+          : await store.lookup({ scope, procedure: input.procedure, key: input.key });
+      if (found === undefined || !belongsTo(found.record, scope)) {
+        return 'operationId' in input
+          ? { state: 'not_found', operationId: input.operationId }
+          : { state: 'not_found', procedure: input.procedure };
+      }
+      return statusFrom(store, found);
+    });
+  return query as StatusProcedure<B>;
+}
+
+/** The principal's own operations, and those of its narrowed scopes. */
+function belongsTo(record: OperationRecord, scope: string): boolean {
+  return record.scope === scope || record.scope.startsWith(`${scope.length}:${scope}/`);
+}
+
+async function statusFrom(store: Store, { record, now }: Sighting): Promise<OperationStatus> {
+  const history = await store.history(record.operationId);
+  const outcome: StoredOutcome | undefined = record.outcome === undefined ? undefined : parseOutcome(record.outcome);
+  const iso = (ms: number): string => new Date(ms).toISOString();
+  return {
+    operationId: record.operationId,
+    procedure: record.procedure,
+    state: record.state,
+    attempt: record.attempt,
+    createdAt: iso(record.createdAt),
+    updatedAt: iso(record.updatedAt),
+    ...(record.expiresAt !== undefined && { expiresAt: iso(record.expiresAt) }),
+    ...(outcome !== undefined && { outcome }),
+    ...(record.leaseUntil !== undefined && { retryAfterMs: Math.max(250, Math.ceil(Math.min(record.leaseUntil - now, 1000))) }),
+    transitions: history.map(({ seq, from, to, attempt, at, cause }) => ({ seq, from, to, attempt, at: iso(at), cause })),
+  };
+}
+
+function parseStatusInput(value: unknown): StatusInput {
+  const { operationId, procedure, key } = (value ?? {}) as Record<string, unknown>;
+  if (typeof operationId === 'string') return { operationId };
+  if (typeof procedure === 'string' && typeof key === 'string') return { procedure, key };
+  throw new TRPCError({ code: 'BAD_REQUEST', message: 'Give { operationId } or { procedure, key }' });
+}

@@ -1,0 +1,147 @@
+import type { OperationMode, RecordedPolicy } from '../store/port.ts';
+
+/**
+ * What a procedure promises about repetition: `.meta({ idempotency: { mode: 'leased' } })`.
+ * Durations are milliseconds. What was in force when an operation was claimed is kept in its record
+ * ({@link RecordedPolicy}): recovery obeys that, not a later deployment.
+ */
+export interface IdempotencyPolicy {
+  /**
+   * `atomic`: the whole effect is in the store's own database, one transaction, one commit.
+   * `leased`: effects outside, or several transactions; claimed first, renewed while it runs.
+   */
+  readonly mode: Exclude<OperationMode, 'queued'>;
+  /** The stable name that keys are bound to. Keep it when a procedure moves. @default the procedure's path */
+  readonly name?: string;
+  /**
+   * `required`: a call without a key is refused (`key_missing`). `optional`: it runs under a key of its own, once,
+   * unprotected against repetition. `derived`: the key is the input's fingerprint, so equal inputs are one operation.
+   * @default 'required'
+   */
+  readonly key?: 'required' | 'optional' | 'derived';
+  /** Narrows the scope that authentication gave, for example by student: `(input) => input.studentId`. Can't widen it. */
+  readonly scope?: (input: unknown) => string;
+  /** Picks what of the raw input identifies the request. @default the whole input */
+  readonly fingerprint?: (input: unknown) => unknown;
+  /** A key that comes back with another input: `reject` answers `key_reused`; `replay` answers a settled operation's outcome. @default 'reject' */
+  readonly mismatch?: 'reject' | 'replay';
+  /** HTTP status of `key_reused`. @default 422 */
+  readonly mismatchStatus?: 422 | 409;
+  /**
+   * A duplicate that arrives while an attempt runs: `conflict` answers `in_flight` at once; `waitMs` waits that long
+   * for the answer first, holding no database connection. @default { waitMs: 1000 }
+   */
+  readonly inFlight?: 'conflict' | { readonly waitMs: number };
+  /** How long a settled operation is replayed. @default 24 h */
+  readonly ttlMs?: number;
+  /** How long an attempt may go unrenewed before others may judge it dead. Renewed every third of it. @default 30 s */
+  readonly leaseMs?: number;
+  /** How long one attempt may run: then its signal aborts, renewal stops and `onCrash` applies. In `atomic` mode the transaction's time limit. @default 15 min leased, 15 s atomic */
+  readonly maxRunMs?: number;
+  /** Attempts that may be lost to crashes before an operation is suspended for a decision. @default 20 */
+  readonly maxAttempts?: number;
+  /**
+   * `steps`: every effect outside goes through `operation.step` under its child key, so that a later attempt may
+   * safely go on. `unknown`: it may not be known what a broken attempt did. @default 'unknown'
+   */
+  readonly effects?: 'unknown' | 'steps';
+  /** After a crash: `suspend` waits for a decision, `resume` lets the next attempt go on (needs `effects: 'steps'`). @default 'suspend', or 'resume' where effects are 'steps' */
+  readonly onCrash?: 'suspend' | 'resume';
+  /** How long after the first claim a step may (re)start: downstream services forget their keys too. @default 20 h */
+  readonly downstreamWindowMs?: number;
+  /** Says that an error thrown by the handler is final: stored, and replayed. Asked before the standing rule on status codes. */
+  readonly finalErrors?: (error: unknown) => boolean;
+  /** A larger outcome is not stored: later callers get `outcome_gone`, and nothing runs again. @default 1 MiB */
+  readonly maxOutcomeBytes?: number;
+  /** Transaction isolation of atomic mode. @default 'read committed' */
+  readonly isolation?: 'read committed' | 'repeatable read' | 'serializable';
+}
+
+/** A policy with every default filled in and every value checked. */
+export interface Policy extends RecordedPolicy {
+  readonly mode: Exclude<OperationMode, 'queued'>;
+  readonly name: string | undefined;
+  readonly key: 'required' | 'optional' | 'derived';
+  readonly narrowScope: ((input: unknown) => string) | undefined;
+  readonly pick: ((input: unknown) => unknown) | undefined;
+  readonly mismatch: 'reject' | 'replay';
+  readonly mismatchStatus: 422 | 409;
+  readonly waitMs: number;
+  readonly effects: 'unknown' | 'steps';
+  readonly isFinal: ((error: unknown) => boolean) | undefined;
+  readonly maxOutcomeBytes: number;
+  readonly isolation: 'read committed' | 'repeatable read' | 'serializable';
+  /** The part that is written into the record. */
+  readonly recorded: RecordedPolicy;
+}
+
+const SECOND = 1000;
+const HOUR = 3_600_000;
+
+/** A policy that can't mean what it says is refused when the procedure is defined, naming the field. */
+export class PolicyError extends Error {
+  override readonly name = 'PolicyError';
+}
+
+/** @throws PolicyError naming every field that is wrong. */
+export function policyFrom(input: IdempotencyPolicy): Policy {
+  const problems: string[] = [];
+  const duration = (field: keyof IdempotencyPolicy, fallback: number, min: number, max: number): number => {
+    const value = (input[field] as number | undefined) ?? fallback;
+    if (!Number.isSafeInteger(value) || value < min || value > max) {
+      problems.push(`${field} must be a whole number between ${min} and ${max}, not ${String(value)}`);
+    }
+    return value;
+  };
+  const oneOf = <T extends string | number>(field: keyof IdempotencyPolicy, fallback: T, allowed: readonly T[]): T => {
+    const value = (input[field] as T | undefined) ?? fallback;
+    if (!allowed.includes(value)) problems.push(`${field} must be one of ${allowed.join(', ')}, not ${String(value)}`);
+    return value;
+  };
+
+  const mode = input.mode;
+  if (mode !== 'atomic' && mode !== 'leased') {
+    problems.push(`mode must be 'atomic' or 'leased', not ${String(mode)}`);
+  }
+  const effects = oneOf('effects', 'unknown', ['unknown', 'steps']);
+  const onCrash = oneOf('onCrash', effects === 'steps' ? 'resume' : 'suspend', ['suspend', 'resume']);
+  if (onCrash === 'resume' && effects !== 'steps') {
+    problems.push("onCrash: 'resume' needs effects: 'steps': without child keys a second attempt could act twice");
+  }
+  const inFlight = input.inFlight ?? { waitMs: SECOND };
+  const waitMs = inFlight === 'conflict' ? 0 : inFlight.waitMs;
+  if (!Number.isSafeInteger(waitMs) || waitMs < 0 || waitMs > 60 * SECOND) {
+    problems.push(`inFlight.waitMs must be between 0 and 60000, not ${String(waitMs)}`);
+  }
+  const leaseMs = duration('leaseMs', 30 * SECOND, 100, 24 * HOUR);
+  const recorded: RecordedPolicy = {
+    mode,
+    onCrash,
+    leaseMs,
+    maxRunMs: duration('maxRunMs', mode === 'atomic' ? 15 * SECOND : 900 * SECOND, 50, 24 * HOUR),
+    maxAttempts: duration('maxAttempts', 20, 1, 10_000),
+    downstreamWindowMs: duration('downstreamWindowMs', 20 * HOUR, 1, 10 * 365 * 24 * HOUR),
+    ttlMs: duration('ttlMs', 24 * HOUR, SECOND, 10 * 365 * 24 * HOUR),
+  };
+  if (input.name !== undefined && !/^[\x21-\x7e]{1,200}$/.test(input.name)) {
+    problems.push('name must be 1 to 200 visible ASCII characters');
+  }
+  const policy: Policy = {
+    ...recorded,
+    mode,
+    name: input.name,
+    key: oneOf('key', 'required', ['required', 'optional', 'derived']),
+    narrowScope: input.scope,
+    pick: input.fingerprint,
+    mismatch: oneOf('mismatch', 'reject', ['reject', 'replay']),
+    mismatchStatus: oneOf('mismatchStatus', 422, [422, 409]),
+    waitMs,
+    effects,
+    isFinal: input.finalErrors,
+    maxOutcomeBytes: duration('maxOutcomeBytes', 1_048_576, 64, 64 * 1_048_576),
+    isolation: oneOf('isolation', 'read committed', ['read committed', 'repeatable read', 'serializable']),
+    recorded,
+  };
+  if (problems.length > 0) throw new PolicyError(`idempotency policy: ${problems.join('; ')}`);
+  return policy;
+}

@@ -1,0 +1,191 @@
+import { isSettled } from '@semel/contract/v1/pure';
+import { type Claim, type Settlement, type SettleResult, StoreUnavailable } from '../store/port.ts';
+import { type EngineContext, refused, replayed, subjectOf } from './engine-context.ts';
+import { classify, DecisionNeeded, engineErrorIn, LeaseLost } from './failure.ts';
+import { LeasedOperation } from './leased-operation.ts';
+import { outcomeFromError, outcomeFromValue, tombstone } from './outcome.ts';
+import { isRefusal } from './refusal.ts';
+import type { Handler, RunRequest, RunResult } from './request.ts';
+import { sleep } from './wait.ts';
+
+/** Runs the handler once under its claim, and settles what became of it. */
+export async function runAttempt<Tx>(
+  context: EngineContext<Tx>,
+  request: RunRequest,
+  handler: Handler<Tx>,
+  claim: Claim,
+): Promise<RunResult> {
+  const startedAt = performance.now();
+  const lease = context.leases.hold(claim, () =>
+    context.emit({ type: 'fenced', write: 'renew', ...subjectOf(request, claim) }),
+  );
+  const operation = new LeasedOperation(context, request, claim, lease);
+  const executed = (result: RunResult, outcome: 'completed' | 'failed'): RunResult => {
+    const durationMs = performance.now() - startedAt;
+    context.emit({ type: 'executed', outcome, durationMs, ...subjectOf(request, claim) });
+    return result;
+  };
+  try {
+    const ended = await run(request, handler, operation);
+    // What `settle` committed stands, whatever the handler did afterwards.
+    if (operation.settled !== undefined) {
+      const { settled } = operation;
+      const { operationId } = claim;
+      return executed(
+        settled.outcome === 'completed'
+          ? { kind: 'completed', value: settled.value, replayed: false, operationId }
+          : { kind: 'failed', error: settled.error, thrown: settled.thrown, replayed: false, operationId },
+        settled.outcome,
+      );
+    }
+    return await conclude(context, request, claim, operation, ended, executed);
+  } finally {
+    lease.end();
+  }
+}
+
+type Ended =
+  | { readonly kind: 'returned'; readonly value: unknown }
+  | { readonly kind: 'refused'; readonly error: unknown }
+  | { readonly kind: 'threw'; readonly error: unknown }
+  /** The handler did its work; its output is what's wrong. */
+  | { readonly kind: 'bad output'; readonly error: unknown };
+
+async function run<Tx>(
+  { parseOutput, policy, failures }: RunRequest,
+  handler: Handler<Tx>,
+  operation: LeasedOperation<Tx>,
+): Promise<Ended> {
+  let returned: unknown;
+  try {
+    returned = await handler(operation);
+  } catch (error) {
+    if (isRefusal(error)) return { kind: 'refused', error: error.error };
+    return operation.unknown === undefined && classify(error, failures, policy.isFinal) === 'final'
+      ? { kind: 'refused', error }
+      : { kind: 'threw', error };
+  }
+  if (isRefusal(returned)) return { kind: 'refused', error: returned.error };
+  if (operation.settled !== undefined) return { kind: 'returned', value: returned };
+  try {
+    return { kind: 'returned', value: parseOutput === undefined ? returned : await parseOutput(returned) };
+  } catch (error) {
+    return { kind: 'bad output', error };
+  }
+}
+
+/** A handler that didn't call `settle` is settled by a commit of its own. */
+async function conclude<Tx>(
+  context: EngineContext<Tx>,
+  request: RunRequest,
+  claim: Claim,
+  operation: LeasedOperation<Tx>,
+  ended: Ended,
+  executed: (result: RunResult, outcome: 'completed' | 'failed') => RunResult,
+): Promise<RunResult> {
+  const { policy, failures } = request;
+  const { operationId } = claim;
+  const bring = (settlement: Settlement): Promise<SettleResult | undefined> =>
+    settleFirmly(context, request, claim, settlement);
+
+  switch (ended.kind) {
+    case 'returned': {
+      let outcome: string;
+      try {
+        outcome = outcomeFromValue(ended.value, policy.maxOutcomeBytes);
+      } catch (error) {
+        return conclude(context, request, claim, operation, { kind: 'bad output', error }, executed);
+      }
+      const written = await bring({ to: 'completed', cause: 'succeeded', outcome });
+      const lost = await unlessSettled(context, request, claim, written);
+      return lost ?? executed({ kind: 'completed', value: ended.value, replayed: false, operationId }, 'completed');
+    }
+    case 'refused': {
+      const error = await failures.describe(ended.error);
+      const outcome = outcomeFromError(error, policy.maxOutcomeBytes);
+      const written = await bring({ to: 'failed', cause: 'failed', outcome });
+      const lost = await unlessSettled(context, request, claim, written);
+      return lost ?? executed({ kind: 'failed', error, thrown: ended.error, replayed: false, operationId }, 'failed');
+    }
+    case 'bad output': {
+      // Its effects are done: running again would do them twice. It is known that it finished, and no more.
+      await bring({ to: 'completed', cause: 'succeeded', outcome: tombstone(true, 'unreadable') });
+      context.emit({ type: 'outcome_dropped', error: ended.error, ...subjectOf(request, claim) });
+      throw ended.error;
+    }
+    case 'threw':
+      return afterError(context, request, claim, operation, ended.error);
+  }
+}
+
+async function afterError<Tx>(
+  context: EngineContext<Tx>,
+  request: RunRequest,
+  claim: Claim,
+  operation: LeasedOperation<Tx>,
+  error: unknown,
+): Promise<RunResult> {
+  if (engineErrorIn(error) instanceof LeaseLost) return refused(context, request, 'lease_lost', { cause: error });
+  const { unknown } = operation;
+  const resumable = request.policy.effects === 'steps' && !(unknown instanceof DecisionNeeded);
+  const suspend = unknown !== undefined && !resumable;
+  const written = await settleFirmly(
+    context,
+    request,
+    claim,
+    suspend ? { to: 'suspended', cause: 'outcome_unknown' } : { to: 'released', cause: 'released' },
+  );
+  const lost = await unlessSettled(context, request, claim, written);
+  if (lost !== undefined) return lost;
+  if (suspend) {
+    context.emit({ type: 'suspended', error, ...subjectOf(request, claim) });
+    const found = await context.store.find(claim.operationId).catch(() => undefined);
+    return refused(context, request, 'outcome_unknown', { record: found?.record, cause: error });
+  }
+  context.emit({ type: 'released', error, ...subjectOf(request, claim) });
+  throw error;
+}
+
+/** `undefined` when the settlement stands; otherwise the answer for a caller whose attempt didn't get its way. */
+async function unlessSettled<Tx>(
+  context: EngineContext<Tx>,
+  request: RunRequest,
+  claim: Claim,
+  written: SettleResult | undefined,
+): Promise<RunResult | undefined> {
+  if (written?.kind === 'settled') return undefined;
+  if (written === undefined) {
+    // The work was done and the store is away: the record says `processing` until somebody can tell.
+    return refused(context, request, 'outcome_unknown', { retryAfterMs: 1000 });
+  }
+  const found = await context.store.find(claim.operationId).catch(() => undefined);
+  const record = found?.record;
+  // A commit of this very attempt whose answer had been lost: its outcome is the answer.
+  if (record && record.owner === claim.owner && record.attempt === claim.attempt && isSettled(record.state)) {
+    return replayed(context, request, record);
+  }
+  context.emit({ type: 'fenced', write: 'settle', by: written.by, ...subjectOf(request, claim) });
+  return refused(context, request, 'lease_lost', { record });
+}
+
+/** The store may be away for a moment just when there is something to keep. Bounded by the lease: after it others judge. */
+async function settleFirmly<Tx>(
+  context: EngineContext<Tx>,
+  request: RunRequest,
+  claim: Claim,
+  settlement: Settlement,
+): Promise<SettleResult | undefined> {
+  const until = performance.now() + Math.min(claim.policy.leaseMs, MAX_INSISTENCE_MS);
+  for (let delayMs = 20; ; delayMs = Math.min(delayMs * 2, 500)) {
+    try {
+      return await context.store.settle(claim, settlement, request.trace);
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) throw error;
+      if (performance.now() + delayMs > until) return undefined;
+    }
+    await sleep(delayMs);
+  }
+}
+
+/** A caller is waiting for the answer all the while. */
+const MAX_INSISTENCE_MS = 10_000;

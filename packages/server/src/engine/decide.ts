@@ -1,0 +1,74 @@
+import { isSettled, type ProblemCode } from '@semel/contract/v1/pure';
+import { EXPIRY_GRACE_MS, type OperationRecord, type Sighting, type TakeCause } from '../store/port.ts';
+
+/** What of a request the decision depends on. */
+export interface Asking {
+  readonly fingerprint: string;
+  /** How old the caller says its key is, by the caller's clock. */
+  readonly ageMs: number | undefined;
+  readonly ttlMs: number;
+  readonly mismatch: 'reject' | 'replay';
+}
+
+export type Decision =
+  | { readonly do: 'claim' }
+  | { readonly do: 'take'; readonly cause: TakeCause }
+  /** The lease ran out and the record doesn't allow to go on: suspend it, then answer `outcome_unknown`. */
+  | { readonly do: 'suspend' }
+  | { readonly do: 'replay' }
+  /** Somebody is at it: wait, or answer `in_flight`. */
+  | { readonly do: 'wait'; readonly retryAfterMs: number }
+  | { readonly do: 'refuse'; readonly code: Exclude<ProblemCode, 'in_flight'>; readonly retryAfterMs?: number };
+
+/** A key this close to the end of its retention may already have been forgotten by a server whose clock runs ahead. */
+const AGE_MARGIN_MS = 5 * 60_000;
+/** Nobody is expected to decide about a suspended operation within seconds. */
+const UNKNOWN_RETRY_MS = 30_000;
+const IN_FLIGHT_RETRY_MS = 250;
+
+/**
+ * The judgement, pure: given what the store of record shows (and its clock), what may this request do?
+ * Precedence as in the wire contract: reused, gone or expired, unknown, in flight.
+ */
+export function decide(found: Sighting | undefined, asking: Asking): Decision {
+  if (found === undefined || isReusable(found.record, found.now)) {
+    if (asking.ageMs !== undefined && asking.ageMs > asking.ttlMs - AGE_MARGIN_MS) {
+      return { do: 'refuse', code: 'key_expired' };
+    }
+    return found === undefined ? { do: 'claim' } : { do: 'take', cause: 'expired' };
+  }
+  const { record, now } = found;
+  if (record.fingerprint !== asking.fingerprint && !(asking.mismatch === 'replay' && isSettled(record.state))) {
+    return { do: 'refuse', code: 'key_reused' };
+  }
+  switch (record.state) {
+    case 'completed':
+    case 'failed':
+      return { do: 'replay' };
+    case 'suspended':
+    case 'dead':
+      return { do: 'refuse', code: 'outcome_unknown', retryAfterMs: UNKNOWN_RETRY_MS };
+    case 'released':
+      // Nothing is unknown about a released operation: a step past its window suspends it when it gets there.
+      return { do: 'take', cause: 'claimed' };
+    case 'accepted':
+      return { do: 'wait', retryAfterMs: IN_FLIGHT_RETRY_MS };
+    case 'processing': {
+      const left = (record.leaseUntil ?? 0) - now;
+      if (left > 0) return { do: 'wait', retryAfterMs: Math.min(Math.ceil(left), IN_FLIGHT_RETRY_MS) };
+      return record.policy.onCrash === 'resume' && mayTakeOver(record, now)
+        ? { do: 'take', cause: 'overtaken' }
+        : { do: 'suspend' };
+    }
+  }
+}
+
+/** Past its retention and the grace that lets clocks differ: as good as absent. */
+export function isReusable(record: OperationRecord, now: number): boolean {
+  return record.expiresAt !== undefined && now > record.expiresAt + EXPIRY_GRACE_MS;
+}
+
+/** Attempts (an input that kills every process must not be tried for ever) and the downstream window, as recorded. */
+function mayTakeOver({ attempt, firstClaimedAt, policy }: OperationRecord, now: number): boolean {
+  return attempt < policy.maxAttempts && now <= firstClaimedAt + policy.downstreamWindowMs;
+}

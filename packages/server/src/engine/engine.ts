@@ -1,0 +1,81 @@
+import { createProblem } from '@semel/contract/v1/pure';
+import { type Store, StoreUnavailable } from '../store/port.ts';
+import type { Emit } from '../telemetry/events.ts';
+import { type EngineContext, identityKey, refused, subjectOf } from './engine-context.ts';
+import { createJoining } from './joining.ts';
+import { createLeases } from './leases.ts';
+import { createRecentKeys } from './recent-keys.ts';
+import type { Handler, RunRequest, RunResult } from './request.ts';
+import { runAtomic } from './run-atomic.ts';
+import { runLeased } from './run-leased.ts';
+import { sleep } from './wait.ts';
+
+export interface Engine<Tx> {
+  readonly store: Store<Tx>;
+  /** One keyed call. Throws only a handler's own transient error, or a broken store's. */
+  run(request: RunRequest, handler: Handler<Tx>): Promise<RunResult>;
+  /** Attempts running in this process. */
+  readonly active: number;
+  /** Refuses new work with `store_unavailable` (503) and waits for what runs. @returns how many still ran at the deadline */
+  drain(deadlineMs: number): Promise<number>;
+  close(): void;
+}
+
+/** @param maxWaiters callers that may wait for another's answer at the same time; more get `in_flight` at once. */
+export function createEngine<Tx>(options: {
+  readonly store: Store<Tx>;
+  readonly emit: Emit;
+  readonly maxWaiters: number;
+}): Engine<Tx> {
+  const { store, emit } = options;
+  const leases = createLeases(store);
+  const context: EngineContext<Tx> = { store, emit, leases };
+  const joining = createJoining(context, options.maxWaiters);
+  const recent = createRecentKeys();
+  let active = 0;
+  let draining = false;
+
+  async function runOnce(request: RunRequest, handler: Handler<Tx>, id: string): Promise<RunResult> {
+    const mayBeRetry = (request.ageMs ?? 0) >= 1000 || recent.has(id);
+    recent.add(id);
+    try {
+      return request.policy.mode === 'atomic'
+        ? await runAtomic(context, request, handler, mayBeRetry)
+        : await runLeased(context, request, handler, mayBeRetry);
+    } catch (error) {
+      // Thrown by the store before anything began; what a handler throws is never a StoreUnavailable of ours unless a
+      // nested call was refused so, and then 503 with the same key is right as well.
+      if (error instanceof StoreUnavailable) return refused(context, request, 'store_unavailable', { cause: error });
+      throw error;
+    }
+  }
+
+  return {
+    store,
+    get active() {
+      return active;
+    },
+    async run(request, handler) {
+      if (draining) {
+        emit({ type: 'refused', code: 'store_unavailable', ...subjectOf(request) });
+        return { kind: 'refused', problem: createProblem('store_unavailable', { retryAfterMs: 1000 }) };
+      }
+      const id = identityKey(request);
+      const joined = joining.join(id, request);
+      if (joined !== undefined) return joined;
+      active++;
+      try {
+        return await joining.lead(id, request, runOnce(request, handler, id));
+      } finally {
+        active--;
+      }
+    },
+    async drain(deadlineMs) {
+      draining = true;
+      const deadline = performance.now() + deadlineMs;
+      while (active > 0 && performance.now() < deadline) await sleep(10);
+      return active;
+    },
+    close: () => leases.close(),
+  };
+}

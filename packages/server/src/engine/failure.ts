@@ -1,0 +1,81 @@
+import { isRefusal } from './refusal.ts';
+
+/** A final failure as callers get it. `shape` is the application's own error shape, with its types. */
+export interface DescribedError {
+  readonly httpStatus: number;
+  readonly code: string;
+  readonly message: string;
+  readonly shape?: unknown;
+}
+
+/** How an adapter's errors are judged and written down. */
+export interface FailureCodec {
+  /** The HTTP status that the error would be answered with; `undefined` when it says none. */
+  readonly statusOf: (error: unknown) => number | undefined;
+  /** The error as later callers are to see it, without stack or secrets. */
+  readonly describe: (error: unknown) => DescribedError | Promise<DescribedError>;
+}
+
+/** Statuses that say the request itself can't succeed: thrown by the resolver, they are final (WIRE.md, class 2). */
+const FINAL_STATUS = new Set([400, 402, 403, 404, 409, 410, 422]);
+
+export type FailureClass =
+  /** Declared or recognised as final: stored, replayed. */
+  | 'final'
+  /** May well work next time: nothing is stored, the next attempt runs. */
+  | 'transient';
+
+/** The failure classes of the wire contract, as far as the error alone decides them. First match wins. */
+export function classify(
+  error: unknown,
+  codec: FailureCodec,
+  isFinal: ((error: unknown) => boolean) | undefined,
+): FailureClass {
+  if (isRefusal(error)) return 'final';
+  if (isEngineError(error)) return 'transient';
+  if (isFinal?.(error) === true) return 'final';
+  const status = codec.statusOf(error);
+  return status !== undefined && FINAL_STATUS.has(status) ? 'final' : 'transient';
+}
+
+/** What the engine itself throws into a handler: never the handler's own verdict, so never final. */
+export abstract class EngineError extends Error {}
+
+/** This attempt no longer holds the operation. */
+export class LeaseLost extends EngineError {
+  override readonly name = 'LeaseLost';
+  constructor() {
+    super('lease_lost: another attempt holds this operation; nothing of this one was stored');
+  }
+}
+
+/** What a commit did isn't known. The write that ends the attempt finds out: it is refused if the commit came through. */
+export class CommitUnknown extends EngineError {
+  override readonly name = 'CommitUnknown';
+  constructor(cause: unknown) {
+    super('outcome_unknown: a commit was sent and its answer was lost', { cause });
+  }
+}
+
+/** Going on, now or later, could act twice: somebody has to decide. Suspends whatever the policy says. */
+export class DecisionNeeded extends EngineError {
+  override readonly name = 'DecisionNeeded';
+  constructor(why: string) {
+    super(`outcome_unknown: ${why}`);
+  }
+}
+
+/** The handler used its operation in a way that can't keep the promise. Its message says what to do. */
+export class OperationMisuse extends EngineError {
+  override readonly name = 'OperationMisuse';
+}
+
+/** Adapters wrap what a handler throws: the engine's own errors are found along the chain of causes. */
+export function engineErrorIn(error: unknown): EngineError | undefined {
+  for (let depth = 0, e = error; depth < 6 && e instanceof Error; depth++, e = e.cause) {
+    if (e instanceof EngineError) return e;
+  }
+  return undefined;
+}
+
+const isEngineError = (error: unknown): boolean => engineErrorIn(error) !== undefined;

@@ -1,0 +1,227 @@
+import { childKey, fingerprint, type OperationState } from '@semel/contract/v1/pure';
+import type { Claim, Settlement, StepRecord, TransactionEnd, TransactResult } from '../store/port.ts';
+import { type EngineContext, subjectOf } from './engine-context.ts';
+import { CommitUnknown, DecisionNeeded, type DescribedError, LeaseLost, OperationMisuse } from './failure.ts';
+import type { Lease } from './leases.ts';
+import type { Operation } from './operation.ts';
+import { outcomeFromError, outcomeFromValue, stepResultFromValue, stepResultToValue } from './outcome.ts';
+import { isRefusal, Refusal } from './refusal.ts';
+import type { RunRequest } from './request.ts';
+
+/** How `settle` ended, for the attempt to answer with. */
+export type Settled =
+  | { readonly outcome: 'completed'; readonly value: unknown }
+  | { readonly outcome: 'failed'; readonly error: DescribedError; readonly thrown: unknown };
+
+/**
+ * The handler's side of a leased attempt. Keeps what the attempt has to know at its end: whether it was settled, and
+ * whether something was begun whose result nobody knows.
+ */
+export class LeasedOperation<Tx> implements Operation<Tx> {
+  readonly mode = 'leased';
+  /** Set by `settle`; final. */
+  settled: Settled | undefined;
+  /** A step or a commit began and its result isn't known. */
+  unknown: unknown;
+
+  readonly #context: EngineContext<Tx>;
+  readonly #request: RunRequest;
+  readonly #claim: Claim;
+  readonly #lease: Lease;
+  readonly #claimedAt = performance.now();
+  readonly #names = new Set<string>();
+  #recorded: Promise<ReadonlyMap<string, StepRecord>> | undefined;
+
+  constructor(context: EngineContext<Tx>, request: RunRequest, claim: Claim, lease: Lease) {
+    this.#context = context;
+    this.#request = request;
+    this.#claim = claim;
+    this.#lease = lease;
+  }
+
+  get id(): string {
+    return this.#claim.operationId;
+  }
+  get scope(): string {
+    return this.#claim.scope;
+  }
+  get procedure(): string {
+    return this.#claim.procedure;
+  }
+  get key(): string {
+    return this.#claim.key;
+  }
+  get attempt(): number {
+    return this.#claim.attempt;
+  }
+  get signal(): AbortSignal {
+    return this.#lease.signal;
+  }
+  get tx(): Tx {
+    throw new OperationMisuse(
+      "operation.tx belongs to mode 'atomic'. In leased mode write through operation.transaction(name, body) or operation.settle(body).",
+    );
+  }
+
+  refuse = (error: unknown): Refusal => new Refusal(error);
+
+  childKey = (step: string): string => {
+    const { scope, procedure, key } = this.#claim;
+    return childKey({ scope, procedure, key, step });
+  };
+
+  step = async <T>(
+    name: string,
+    optionsOrBody: { readonly input: unknown } | ((childKey: string) => Promise<T>),
+    maybeBody?: (childKey: string) => Promise<T>,
+  ): Promise<T> => {
+    const body = typeof optionsOrBody === 'function' ? optionsOrBody : maybeBody;
+    if (body === undefined) throw new OperationMisuse(`operation.step('${name}') was called without a body`);
+    const declared = typeof optionsOrBody === 'function' ? '' : fingerprint(name, optionsOrBody.input);
+    const earlier = await this.#begin(name, 'step', declared);
+    const startedAt = performance.now();
+    if (earlier !== undefined) return this.#resumed<T>(earlier);
+
+    let value: T;
+    try {
+      value = await body(this.childKey(name));
+    } catch (error) {
+      // "No" is an answer. Anything else leaves open what the other side did.
+      if (!isRefusal(error) && this.#request.policy.isFinal?.(error) !== true) this.unknown = error;
+      throw error;
+    }
+    const record: StepRecord = {
+      name,
+      kind: 'step',
+      fingerprint: declared,
+      result: stepResultFromValue(value),
+      attempt: this.attempt,
+    };
+    const written = await this.#context.store.recordStep(this.#claim, record, this.#request.trace);
+    if (written.kind === 'overtaken') this.#overtaken('step', written.by);
+    this.#emitStep(name, false, startedAt);
+    return value;
+  };
+
+  transaction = async <T>(name: string, body: (tx: Tx) => Promise<T>): Promise<T> => {
+    const earlier = await this.#begin(name, 'transaction', '');
+    const startedAt = performance.now();
+    if (earlier !== undefined) return this.#resumed<T>(earlier);
+    const value = await this.#transact<T>('transaction', async (tx) => {
+      const value = await body(tx);
+      const result = stepResultFromValue(value);
+      const step: StepRecord = { name, kind: 'transaction', fingerprint: '', result, attempt: this.attempt };
+      return { kind: 'step', step, value };
+    });
+    this.#emitStep(name, false, startedAt);
+    return value;
+  };
+
+  settle = async <T>(body: (tx: Tx) => Promise<T | Refusal>): Promise<T> => {
+    await this.#begin('settle', 'transaction', '');
+    const { failures, parseOutput, policy } = this.#request;
+    const settled = await this.#transact<Settled>('settle', async (tx) => {
+      const returned = await body(tx);
+      if (isRefusal(returned)) {
+        const error = await failures.describe(returned.error);
+        const outcome = outcomeFromError(error, policy.maxOutcomeBytes);
+        return {
+          kind: 'settle',
+          settlement: { to: 'failed', cause: 'failed', outcome } satisfies Settlement,
+          value: { outcome: 'failed', error, thrown: returned.error },
+        };
+      }
+      const value = parseOutput === undefined ? returned : await parseOutput(returned);
+      const outcome = outcomeFromValue(value, policy.maxOutcomeBytes);
+      return {
+        kind: 'settle',
+        settlement: { to: 'completed', cause: 'succeeded', outcome } satisfies Settlement,
+        value: { outcome: 'completed', value },
+      };
+    });
+    this.settled = settled;
+    if (settled.outcome === 'failed') throw new Refusal(settled.thrown);
+    return settled.value as T;
+  };
+
+  /** What every recovery point asks first: is it still ours, is the name new, is it already recorded, is there time? */
+  async #begin(name: string, kind: StepRecord['kind'], declared: string): Promise<StepRecord | undefined> {
+    if (this.settled !== undefined) {
+      throw new OperationMisuse(`operation.${kind}('${name}') came after settle: the outcome is already stored`);
+    }
+    if (this.#names.has(name)) {
+      throw new OperationMisuse(
+        `The name '${name}' was used twice in one attempt: a later attempt could not tell them apart. Give each its own, for example with an index.`,
+      );
+    }
+    this.#names.add(name);
+    if (!(await this.#lease.confirm())) throw new LeaseLost();
+    const earlier = (await this.#earlier()).get(name);
+    if (earlier !== undefined) {
+      if (earlier.kind !== kind || earlier.fingerprint !== declared) {
+        this.unknown = new DecisionNeeded(
+          `'${name}' was recorded by attempt ${earlier.attempt} with another input; going on would mix two requests`,
+        );
+        throw this.unknown;
+      }
+      return earlier;
+    }
+    if (kind === 'step' && this.#storeNow() > this.#claim.firstClaimedAt + this.#claim.policy.downstreamWindowMs) {
+      this.unknown = new DecisionNeeded(
+        `'${name}' may not start any more: the downstream window has passed, so the other side may have forgotten its key`,
+      );
+      throw this.unknown;
+    }
+    return undefined;
+  }
+
+  async #transact<T>(
+    write: 'transaction' | 'settle',
+    body: (tx: Tx) => Promise<TransactionEnd<T>>,
+  ): Promise<T> {
+    const { policy, trace } = this.#request;
+    const result: TransactResult<T> = await this.#context.store.transact(this.#claim, body, {
+      timeoutMs: policy.maxRunMs,
+      trace,
+    });
+    switch (result.kind) {
+      case 'committed':
+        return result.value;
+      case 'overtaken':
+        return this.#overtaken(write, result.by);
+      case 'unknown':
+        this.unknown = new CommitUnknown(result.cause);
+        throw this.unknown;
+    }
+  }
+
+  #overtaken(write: 'step' | 'transaction' | 'settle', by: { state: OperationState; attempt: number }): never {
+    this.#lease.lose();
+    this.#context.emit({ type: 'fenced', write, by, ...subjectOf(this.#request, this.#claim) });
+    throw new LeaseLost();
+  }
+
+  /** A first attempt has no earlier records: it doesn't ask. */
+  #earlier(): Promise<ReadonlyMap<string, StepRecord>> {
+    this.#recorded ??=
+      this.attempt === 1
+        ? Promise.resolve(new Map())
+        : this.#context.store.steps(this.id).then((steps) => new Map(steps.map((step) => [step.name, step])));
+    return this.#recorded;
+  }
+
+  #resumed<T>(earlier: StepRecord): T {
+    this.#emitStep(earlier.name, true, performance.now());
+    return stepResultToValue(earlier.result) as T;
+  }
+
+  #emitStep(step: string, resumed: boolean, startedAt: number): void {
+    const durationMs = performance.now() - startedAt;
+    this.#context.emit({ type: 'step', step, resumed, durationMs, ...subjectOf(this.#request, this.#claim) });
+  }
+
+  /** The store's clock, carried on by this process's monotonic one since the claim. */
+  #storeNow(): number {
+    return this.#claim.now + (performance.now() - this.#claimedAt);
+  }
+}

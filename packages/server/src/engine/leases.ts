@@ -1,0 +1,127 @@
+import type { Claim, Store } from '../store/port.ts';
+
+/** One attempt's lease as this process sees it. */
+export interface Lease {
+  /** Aborts when the lease is lost or the attempt ran longer than `maxRunMs`. Never because the caller hung up. */
+  readonly signal: AbortSignal;
+  /**
+   * Resolves true when this attempt surely holds the operation now. By this process's monotonic clock while the last
+   * renewal is fresh; otherwise (the process was paused, renewals failed) the store is asked first.
+   */
+  confirm(): Promise<boolean>;
+  /** The store said that another attempt holds the operation. */
+  lose(): void;
+  end(): void;
+}
+
+export interface Leases {
+  hold(claim: Claim, onLost: () => void): Lease;
+  close(): void;
+}
+
+interface Held {
+  readonly claim: Claim;
+  readonly controller: AbortController;
+  readonly onLost: () => void;
+  /** Monotonic: until then nobody may have taken over. Counted from before the write was sent, so it's never late. */
+  sureUntil: number;
+  readonly runUntil: number;
+  lost: boolean;
+}
+
+/** Why `operation.signal` aborted. */
+export class AttemptAborted extends Error {
+  override readonly name = 'AttemptAborted';
+}
+
+/**
+ * Renews all leases of this process in one statement, every third of the shortest lease, on the store's own
+ * connection. A lease past its `maxRunMs` isn't renewed any more: then the record's `onCrash` applies.
+ */
+export function createLeases(store: Pick<Store, 'renew'>): Leases {
+  const held = new Set<Held>();
+  let timer: NodeJS.Timeout | undefined;
+  let timerDueAt = Number.POSITIVE_INFINITY;
+  let closed = false;
+
+  function lose(entry: Held, why: string): void {
+    if (entry.lost) return;
+    entry.lost = true;
+    held.delete(entry);
+    entry.controller.abort(new AttemptAborted(why));
+    entry.onLost();
+  }
+
+  async function renew(entries: readonly Held[]): Promise<void> {
+    if (entries.length === 0) return;
+    const sentAt = performance.now();
+    const results = await store.renew(entries.map((entry) => entry.claim));
+    const renewed = new Set(results.filter((r) => r.renewed).map((r) => `${r.operationId} ${r.attempt}`));
+    for (const entry of entries) {
+      if (renewed.has(`${entry.claim.operationId} ${entry.claim.attempt}`)) {
+        entry.sureUntil = sentAt + entry.claim.policy.leaseMs;
+      } else if (held.has(entry)) {
+        lose(entry, 'Another attempt holds this operation');
+      }
+    }
+  }
+
+  /** One timer for all; brought forward when a shorter lease arrives, never put off by new ones. */
+  function schedule(afterMs: number): void {
+    const dueAt = performance.now() + afterMs;
+    if (closed || dueAt >= timerDueAt) return;
+    clearTimeout(timer);
+    timerDueAt = dueAt;
+    timer = setTimeout(() => void tick(), afterMs);
+    timer.unref();
+  }
+
+  async function tick(): Promise<void> {
+    const now = performance.now();
+    const running: Held[] = [];
+    for (const entry of [...held]) {
+      if (now < entry.runUntil) running.push(entry);
+      else if (!entry.controller.signal.aborted) {
+        entry.controller.abort(new AttemptAborted(`The attempt ran longer than ${entry.claim.policy.maxRunMs} ms`));
+      }
+    }
+    // A store that can't be reached now may be again before the lease ends; `confirm` asks where it matters.
+    await renew(running).catch(() => undefined);
+    timerDueAt = Number.POSITIVE_INFINITY;
+    let everyMs = Number.POSITIVE_INFINITY;
+    for (const { claim } of held) everyMs = Math.min(everyMs, claim.policy.leaseMs / 3);
+    if (held.size > 0) schedule(everyMs);
+  }
+
+  return {
+    hold(claim, onLost) {
+      const now = performance.now();
+      const entry: Held = {
+        claim,
+        controller: new AbortController(),
+        onLost,
+        sureUntil: now + claim.policy.leaseMs,
+        runUntil: now + claim.policy.maxRunMs,
+        lost: false,
+      };
+      held.add(entry);
+      schedule(claim.policy.leaseMs / 3);
+      return {
+        signal: entry.controller.signal,
+        async confirm() {
+          if (entry.lost) return false;
+          if (performance.now() < entry.sureUntil) return true;
+          if (performance.now() >= entry.runUntil) return false;
+          await renew([entry]);
+          return !entry.lost;
+        },
+        lose: () => lose(entry, 'Another attempt holds this operation'),
+        end: () => void held.delete(entry),
+      };
+    },
+    close() {
+      closed = true;
+      clearTimeout(timer);
+    },
+  };
+}

@@ -1,0 +1,132 @@
+import {
+  type GoneReason,
+  hasReservedMember,
+  parseOutcome,
+  type SerializedValue,
+  serializeOutcome,
+} from '@semel/contract/v1/pure';
+import superjson from 'superjson';
+import type { DescribedError } from './failure.ts';
+
+/**
+ * Outcomes to text and back with their types (Date, Map, Set, bigint, undefined …), through superjson where a value
+ * needs it. Most answers are plain JSON: those skip superjson, which costs several times JSON.stringify.
+ */
+
+/** The answer can't be stored, and so can't be promised to anyone: a mistake in the handler, said at its first run. */
+export class UnstorableOutcome extends Error {
+  override readonly name = 'UnstorableOutcome';
+}
+
+export function outcomeFromValue(value: unknown, maxBytes: number): string {
+  refuseUnstorable(value);
+  return bounded(serializeOutcome({ v: 1, ok: true, value: encode(value) }), true, maxBytes);
+}
+
+export function outcomeFromError(error: DescribedError, maxBytes: number): string {
+  const { shape, ...plain } = error;
+  const stored = shape === undefined ? plain : { ...plain, shape: encode(shape) };
+  return bounded(serializeOutcome({ v: 1, ok: false, error: stored }), false, maxBytes);
+}
+
+export type Outcome =
+  | { readonly kind: 'completed'; readonly value: unknown }
+  | { readonly kind: 'failed'; readonly error: DescribedError }
+  | { readonly kind: 'gone' };
+
+/** What can't be read is `gone`, never a reason to run again. */
+export function outcomeToValue(text: string | undefined): Outcome {
+  const stored = text === undefined ? undefined : parseOutcome(text);
+  if (stored === undefined || 'gone' in stored) return { kind: 'gone' };
+  try {
+    if (stored.ok) return { kind: 'completed', value: decode(stored.value) };
+    const { shape, ...plain } = stored.error;
+    return { kind: 'failed', error: shape === undefined ? plain : { ...plain, shape: decode(shape) } };
+  } catch {
+    return { kind: 'gone' };
+  }
+}
+
+/** A recorded step result: same carriage, without an envelope. */
+export const stepResultFromValue = (value: unknown): string => JSON.stringify(encode(value));
+export const stepResultToValue = (text: string): unknown => decode(JSON.parse(text));
+
+function encode(value: unknown): SerializedValue {
+  if (isPlainJson(value, 0)) return { json: value };
+  const { json, meta } = superjson.serialize(value);
+  return meta === undefined ? { json } : { json, meta };
+}
+
+function decode(encoded: unknown): unknown {
+  const { json, meta } = encoded as SerializedValue;
+  return meta === undefined ? json : superjson.deserialize(encoded as Parameters<typeof superjson.deserialize>[0]);
+}
+
+const MAX_PLAIN_DEPTH = 32;
+
+/** True when JSON.parse(JSON.stringify(value)) gives the same value back. */
+function isPlainJson(value: unknown, depth: number): boolean {
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+      return true;
+    case 'number':
+      return Number.isFinite(value) && !Object.is(value, -0);
+    case 'object':
+      break;
+    default:
+      return false;
+  }
+  if (value === null) return true;
+  if (depth > MAX_PLAIN_DEPTH) return false;
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) if (!isPlainJson(value[i], depth + 1)) return false;
+    return true;
+  }
+  if (Object.getPrototypeOf(value) !== Object.prototype) return false;
+  for (const name in value) {
+    if (name === '__proto__' || name === 'toJSON') return false;
+    if (!isPlainJson((value as Record<string, unknown>)[name], depth + 1)) return false;
+  }
+  return true;
+}
+
+function refuseUnstorable(value: unknown): void {
+  if (hasReservedMember(value)) {
+    throw new UnstorableOutcome('An output with a top-level member "$idempotency" is reserved by the wire contract; rename it.');
+  }
+  const what = streamName(value);
+  if (what !== undefined) {
+    throw new UnstorableOutcome(
+      `An idempotent procedure can't return ${what}: there would be nothing to replay. Return the finished value.`,
+    );
+  }
+}
+
+function streamName(value: unknown): string | undefined {
+  if (typeof value === 'function') return 'a function';
+  if (typeof value !== 'object' || value === null) return undefined;
+  if (Symbol.asyncIterator in value) return 'a stream (async iterable)';
+  if (typeof ReadableStream !== 'undefined' && value instanceof ReadableStream) return 'a ReadableStream';
+  if (typeof Blob !== 'undefined' && value instanceof Blob) return 'a Blob';
+  if ('subscribe' in value && typeof value.subscribe === 'function') return 'an observable';
+  // tRPC streams promises found one level down.
+  for (const member of Object.values(value)) {
+    if (typeof member !== 'object' || member === null) continue;
+    if (typeof (member as { then?: unknown }).then === 'function') return 'a promise inside its output';
+    if (Symbol.asyncIterator in member) return 'a stream (async iterable) inside its output';
+  }
+  return undefined;
+}
+
+/** An outcome too large to keep leaves a tombstone: it is known that it finished, and nothing runs again. */
+function bounded(text: string, ok: boolean, maxBytes: number): string {
+  // Cheap upper bound first: a UTF-16 unit is at most 3 bytes of UTF-8.
+  if (text.length * 3 <= maxBytes || Buffer.byteLength(text) <= maxBytes) return text;
+  return tombstone(ok, 'too_large');
+}
+
+/** It finished, and its answer isn't kept. */
+export function tombstone(ok: boolean, gone: GoneReason): string {
+  return serializeOutcome({ v: 1, ok, gone });
+}

@@ -1,0 +1,35 @@
+import type { IdempotencyProblem } from '@semel/contract/v1/pure';
+import type { Policy } from '../admission/policy.ts';
+import type { Trace } from '../store/port.ts';
+import type { DescribedError, FailureCodec } from './failure.ts';
+import type { Operation } from './operation.ts';
+
+/** An admitted call: who asks, for what, under which key. */
+export interface RunRequest {
+  readonly scope: string;
+  readonly procedure: string;
+  readonly key: string;
+  /** How old the caller says its key is. At least 1 s is also the hint that this may be a retry. */
+  readonly ageMs: number | undefined;
+  readonly fingerprint: string;
+  readonly policy: Policy;
+  readonly failures: FailureCodec;
+  /** The procedure's output parser: what it returns is stored and answered. */
+  readonly parseOutput?: ((value: unknown) => unknown) | undefined;
+  readonly trace: Trace;
+}
+
+export type Handler<Tx> = (operation: Operation<Tx>) => Promise<unknown>;
+
+/** What became of a call. A handler's transient error is thrown instead, unchanged: nothing was stored about it. */
+export type RunResult =
+  | { readonly kind: 'completed'; readonly value: unknown; readonly replayed: boolean; readonly operationId: string }
+  | {
+      readonly kind: 'failed';
+      readonly error: DescribedError;
+      /** The error as thrown, when this very call ran the handler. */
+      readonly thrown?: unknown;
+      readonly replayed: boolean;
+      readonly operationId: string;
+    }
+  | { readonly kind: 'refused'; readonly problem: IdempotencyProblem; readonly cause?: unknown };

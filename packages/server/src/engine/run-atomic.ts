@@ -1,0 +1,173 @@
+import { childKey } from '@semel/contract/v1/pure';
+import type { AtomicEnd, Sighting } from '../store/port.ts';
+import { consult } from './consult.ts';
+import { decide } from './decide.ts';
+import {
+  askingOf,
+  type EngineContext,
+  identityOf,
+  refused,
+  subjectOf,
+} from './engine-context.ts';
+import { classify, type DescribedError, OperationMisuse } from './failure.ts';
+import type { Operation } from './operation.ts';
+import { outcomeFromError, outcomeFromValue } from './outcome.ts';
+import { randomId } from './random-id.ts';
+import { isRefusal, Refusal } from './refusal.ts';
+import type { Handler, RunRequest, RunResult } from './request.ts';
+import { pollUntil } from './wait.ts';
+
+/**
+ * Atomic mode: look-up, handler and settled record in one transaction and one commit. A crash leaves no trace.
+ *
+ * @param mayBeRetry look first, outside any transaction: a replay then costs one SELECT. Only a hint: either way
+ *   the transaction looks again under the lock.
+ */
+export async function runAtomic<Tx>(
+  context: EngineContext<Tx>,
+  request: RunRequest,
+  handler: Handler<Tx>,
+  mayBeRetry: boolean,
+): Promise<RunResult> {
+  const { store } = context;
+  const { policy } = request;
+  const asking = askingOf(request);
+  const deadline = performance.now() + policy.waitMs;
+
+  if (mayBeRetry) {
+    const found = await store.lookup(identityOf(request));
+    const { answer } = await consult(context, request, found, deadline);
+    if (answer !== undefined) return answer;
+  }
+
+  const startedAt = performance.now();
+  const operationId = randomId();
+  let current: Attempt = { id: operationId, attempt: 1 };
+  const result = await store.atomically<Executed>(
+    {
+      ...identityOf(request),
+      operationId,
+      owner: randomId(),
+      fingerprint: request.fingerprint,
+      policy: policy.recorded,
+      trace: request.trace,
+      isolation: policy.isolation,
+      timeoutMs: policy.maxRunMs,
+      mayRun(found) {
+        const decision = decide(found, asking);
+        // A released operation (its policy was another then) goes on under its own id.
+        const goesOn = decision.do === 'take' && decision.cause === 'claimed' ? found?.record : undefined;
+        current = goesOn ? { id: goesOn.operationId, attempt: goesOn.attempt + 1 } : { id: operationId, attempt: 1 };
+        return decision.do === 'claim' || decision.do === 'take';
+      },
+    },
+    (tx) => execute(request, handler, tx, current),
+  );
+
+  switch (result.kind) {
+    case 'settled': {
+      const { outcome, failed } = result.value;
+      const id = result.operationId;
+      context.emit({
+        type: 'executed',
+        outcome,
+        durationMs: performance.now() - startedAt,
+        ...subjectOf(request, { operationId: id, attempt: result.attempt }),
+      });
+      return failed === undefined
+        ? { kind: 'completed', value: result.value.value, replayed: false, operationId: id }
+        : { kind: 'failed', ...failed, replayed: false, operationId: id };
+    }
+    case 'existing':
+      return (await consult(context, request, result, deadline)).answer ?? refused(context, request, 'in_flight');
+    case 'held':
+      return waitForOther(context, request, deadline);
+    case 'unknown':
+      return refused(context, request, 'outcome_unknown', { cause: result.cause, retryAfterMs: 1000 });
+  }
+}
+
+interface Attempt {
+  readonly id: string;
+  readonly attempt: number;
+}
+
+interface Executed {
+  readonly outcome: 'completed' | 'failed';
+  readonly value?: unknown;
+  readonly failed?: { readonly error: DescribedError; readonly thrown: unknown };
+}
+
+/** Runs the handler inside the transaction and says how it ends. A transient error is thrown on: all is rolled back. */
+async function execute<Tx>(
+  request: RunRequest,
+  handler: Handler<Tx>,
+  tx: Tx,
+  attempt: Attempt,
+): Promise<AtomicEnd<Executed>> {
+  const { policy, failures, parseOutput } = request;
+  const limit = new AbortController();
+  const timer = setTimeout(() => limit.abort(new Error(`The handler ran longer than ${policy.maxRunMs} ms`)), policy.maxRunMs);
+  const failedEnd = async (error: unknown, effects: 'keep' | 'discard'): Promise<AtomicEnd<Executed>> => {
+    const described = await failures.describe(error);
+    return {
+      settlement: { to: 'failed', cause: 'failed', outcome: outcomeFromError(described, policy.maxOutcomeBytes) },
+      effects,
+      value: { outcome: 'failed', failed: { error: described, thrown: error } },
+    };
+  };
+  try {
+    const returned = await handler(atomicOperation(request, tx, attempt, limit.signal));
+    if (isRefusal(returned)) return await failedEnd(returned.error, 'keep');
+    const value = parseOutput === undefined ? returned : await parseOutput(returned);
+    return {
+      settlement: { to: 'completed', cause: 'succeeded', outcome: outcomeFromValue(value, policy.maxOutcomeBytes) },
+      effects: 'keep',
+      value: { outcome: 'completed', value },
+    };
+  } catch (error) {
+    if (classify(error, failures, policy.isFinal) === 'transient') throw error;
+    return await failedEnd(isRefusal(error) ? error.error : error, 'discard');
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function atomicOperation<Tx>(
+  request: RunRequest,
+  tx: Tx,
+  current: Attempt,
+  signal: AbortSignal,
+): Operation<Tx> {
+  const { scope, procedure, key } = request;
+  const onlyLeased = (what: string) => (): never => {
+    throw new OperationMisuse(
+      `operation.${what} belongs to mode 'leased'. In atomic mode write through operation.tx and return the output; for effects outside the database set mode: 'leased'.`,
+    );
+  };
+  return {
+    ...current,
+    scope,
+    procedure,
+    key,
+    mode: 'atomic',
+    signal,
+    tx,
+    step: onlyLeased('step'),
+    transaction: onlyLeased('transaction'),
+    settle: onlyLeased('settle'),
+    refuse: (error) => new Refusal(error),
+    childKey: (step) => childKey({ scope, procedure, key, step }),
+  };
+}
+
+/** Another transaction holds the operation and shows nothing yet: ask until it shows, or answer `in_flight`. */
+async function waitForOther<Tx>(
+  context: EngineContext<Tx>,
+  request: RunRequest,
+  deadline: number,
+): Promise<RunResult> {
+  const shown = await pollUntil<Sighting>(deadline, () => context.store.lookup(identityOf(request)));
+  const consulted = shown && (await consult(context, request, shown, deadline));
+  return consulted?.answer ?? refused(context, request, 'in_flight', { retryAfterMs: 100 });
+}

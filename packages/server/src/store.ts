@@ -1,0 +1,3 @@
+/** For authors of stores: the port, and what a store of record must promise. `@semel/testing` checks it. */
+export * from './store/port.ts';
+export { createMemoryStore, type MemoryTransaction } from './store/memory.ts';

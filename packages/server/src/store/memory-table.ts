@@ -1,0 +1,111 @@
+import type { TransitionCause } from '@semel/contract/v1/pure';
+import {
+  type Entry,
+  ended,
+  freeAt,
+  identityKey,
+  newRecord,
+  nextAttempt,
+  transition,
+} from './memory-operations.ts';
+import type { ClaimRequest, OperationIdentity, OperationRecord, Settlement, Trace } from './port.ts';
+import { StoreUnavailable } from './port.ts';
+
+/** The rows of the memory store, and the changes that are made to them whole: record and history in one step. */
+export function createTable(maxOperations: number, forget: (operationId: string) => void) {
+  const byIdentity = new Map<string, Entry>();
+  const byOperation = new Map<string, Entry>();
+  /** No key becomes free before this: while it lies ahead, a full table needs no walk to say that it is full. */
+  let nothingFreeBefore = Number.POSITIVE_INFINITY;
+
+  function change(entry: Entry, record: OperationRecord, cause: TransitionCause, trace: Trace): void {
+    entry.history.push(transition(entry.record.state, record, cause, trace));
+    entry.record = record;
+    nothingFreeBefore = Math.min(nothingFreeBefore, freeAt(record));
+  }
+
+  /** Deletes an operation with its steps, its history and what it refused. */
+  function remove(entry: Entry): void {
+    byIdentity.delete(entry.identity);
+    byOperation.delete(entry.record.operationId);
+    forget(entry.record.operationId);
+  }
+
+  function makeRoom(now: number): void {
+    if (byIdentity.size < maxOperations) return;
+    if (nothingFreeBefore <= now) {
+      nothingFreeBefore = Number.POSITIVE_INFINITY;
+      for (const entry of byIdentity.values()) {
+        const at = freeAt(entry.record);
+        if (at <= now) remove(entry);
+        else nothingFreeBefore = Math.min(nothingFreeBefore, at);
+      }
+    }
+    if (byIdentity.size < maxOperations) return;
+    throw new StoreUnavailable(
+      `The memory store is full: maxOperations is ${maxOperations}, none has expired`,
+    );
+  }
+
+  return {
+    byOperation,
+    at: (identity: OperationIdentity) => byIdentity.get(identityKey(identity)),
+    remove,
+
+    /** A new operation, in place of `old` if its key had become free; settled at once in atomic mode. */
+    insert(request: ClaimRequest, now: number, old?: Entry, settlement?: Settlement): OperationRecord {
+      if (byOperation.has(request.operationId))
+        throw new Error(`Another operation has the id ${request.operationId}`);
+      if (old === undefined) makeRoom(now);
+      else remove(old);
+      const claimed = newRecord(request, now);
+      const record = settlement === undefined ? claimed : ended(claimed, settlement, now, 1);
+      const history = [transition(null, record, settlement?.cause ?? 'claimed', request.trace)];
+      const entry: Entry = { identity: identityKey(request), record, history, steps: undefined };
+      byIdentity.set(entry.identity, entry);
+      byOperation.set(record.operationId, entry);
+      nothingFreeBefore = Math.min(nothingFreeBefore, freeAt(record));
+      return record;
+    },
+    advance(entry: Entry, request: ClaimRequest, cause: 'claimed' | 'overtaken', now: number): void {
+      change(entry, nextAttempt(entry.record, request.owner, now), cause, request.trace);
+    },
+    end(entry: Entry, settlement: Settlement, trace: Trace, now: number): void {
+      change(entry, ended(entry.record, settlement, now), settlement.cause, trace);
+    },
+    /** Released -> settled in one commit (atomic mode): one row, no `processing` in between. */
+    endNextAttempt(
+      entry: Entry,
+      request: ClaimRequest,
+      settlement: Settlement,
+      now: number,
+    ): OperationRecord {
+      const attempt = nextAttempt(entry.record, request.owner, now);
+      change(entry, ended(attempt, settlement, now, attempt.version), settlement.cause, request.trace);
+      return entry.record;
+    },
+    /** Extends a lease: no transition, so neither history nor version knows of it. */
+    extend(entry: Entry, now: number): void {
+      entry.record = { ...entry.record, leaseUntil: now + entry.record.policy.leaseMs };
+    },
+
+    /** A walk that goes on where it stopped last time, `limit` entries at a time, and says when it came round. */
+    createWalk() {
+      let rest: Iterator<Entry> | undefined;
+      return (limit: number, visit: (entry: Entry) => void): { examined: number; complete: boolean } => {
+        rest ??= byIdentity.values();
+        for (let examined = 0; examined < limit; examined++) {
+          const next = rest.next();
+          if (next.done) {
+            rest = undefined;
+            return { examined, complete: true };
+          }
+          visit(next.value);
+        }
+        return { examined: limit, complete: false };
+      };
+    },
+  };
+}
+
+export type Table = ReturnType<typeof createTable>;
