@@ -1,7 +1,7 @@
 import { CanonicalError, createProblem, fingerprint, type IdempotencyKey } from '@semel/contract/v1/pure';
 import { randomId } from '../engine/random-id.ts';
 import { IdempotencyError } from './idempotency-error.ts';
-import type { Policy } from './policy.ts';
+import type { Policy } from '../engine/policy.ts';
 
 export interface Admitted {
   readonly scope: string;

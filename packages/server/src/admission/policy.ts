@@ -1,3 +1,4 @@
+import type { Policy } from '../engine/policy.ts';
 import type { OperationMode, RecordedPolicy } from '../store/port.ts';
 
 /**
@@ -55,24 +56,6 @@ export interface IdempotencyPolicy {
   readonly maxOutcomeBytes?: number;
   /** Transaction isolation of atomic mode. @default 'read committed' */
   readonly isolation?: 'read committed' | 'repeatable read' | 'serializable';
-}
-
-/** A policy with every default filled in and every value checked. */
-export interface Policy extends RecordedPolicy {
-  readonly mode: Exclude<OperationMode, 'queued'>;
-  readonly name: string | undefined;
-  readonly key: 'required' | 'optional' | 'derived';
-  readonly narrowScope: ((input: unknown) => string) | undefined;
-  readonly pick: ((input: unknown) => unknown) | undefined;
-  readonly mismatch: 'reject' | 'replay';
-  readonly mismatchStatus: 422 | 409;
-  readonly waitMs: number;
-  readonly effects: 'unknown' | 'steps';
-  readonly isFinal: ((error: unknown) => boolean) | undefined;
-  readonly maxOutcomeBytes: number;
-  readonly isolation: 'read committed' | 'repeatable read' | 'serializable';
-  /** The part that is written into the record. */
-  readonly recorded: RecordedPolicy;
 }
 
 const SECOND = 1000;

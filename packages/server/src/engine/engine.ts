@@ -1,6 +1,8 @@
+import type { Attributes } from '@opentelemetry/api';
 import { createProblem } from '@semel/contract/v1/pure';
 import { type Store, StoreUnavailable } from '../store/port.ts';
 import type { Emit } from '../telemetry/events.ts';
+import { withSpan } from '../telemetry/tracing.ts';
 import { type EngineContext, identityKey, refused, subjectOf } from './engine-context.ts';
 import { createJoining } from './joining.ts';
 import { createLeases } from './leases.ts';
@@ -9,6 +11,16 @@ import type { Handler, RunRequest, RunResult } from './request.ts';
 import { runAtomic } from './run-atomic.ts';
 import { runLeased } from './run-leased.ts';
 import { sleep } from './wait.ts';
+
+/** Bounded values only, but for the operation's id: the thread from a trace to the audit rows. */
+const attributesOf = (result: RunResult): Attributes =>
+  result.kind === 'refused'
+    ? { 'idempotency.outcome': result.problem.code }
+    : {
+        'idempotency.outcome': result.kind,
+        'idempotency.replayed': result.replayed,
+        'idempotency.operation.id': result.operationId,
+      };
 
 export interface Engine<Tx> {
   readonly store: Store<Tx>;
@@ -65,7 +77,11 @@ export function createEngine<Tx>(options: {
       if (joined !== undefined) return joined;
       active++;
       try {
-        return await joining.lead(id, request, runOnce(request, handler, id));
+        return await withSpan(request.procedure, request.policy.mode, async (span) => {
+          const result = await joining.lead(id, request, runOnce(request, handler, id));
+          span.setAttributes(attributesOf(result));
+          return result;
+        });
       } finally {
         active--;
       }

@@ -1,5 +1,5 @@
 import type { IdempotencyProblem } from '@semel/contract/v1/pure';
-import type { Policy } from '../admission/policy.ts';
+import type { Policy } from './policy.ts';
 import type { Trace } from '../store/port.ts';
 import type { DescribedError, FailureCodec } from './failure.ts';
 import type { Operation } from './operation.ts';

@@ -39,7 +39,7 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
   const { clock = steadyClock, maxOperations = 250_000 } = options;
   const committed = new Map<string, unknown>();
   const rejections = createRejections(clock, maxOperations);
-  const table = createTable(maxOperations, rejections.delete);
+  const table = createTable(maxOperations, (operationId) => rejections.delete(operationId));
   const fence = createFence(table, rejections, clock);
   const sweeps = createSweeps(table, clock);
 
@@ -103,10 +103,11 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
       const tx = createStagedTransaction(committed, clock, timeoutMs);
       const end = await body(tx);
       tx.touch();
+      const commit = () => tx.commit();
       const result =
         end.kind === 'step'
-          ? fence.recordStep(claim, end.step, trace, tx.commit)
-          : fence.settle(claim, end.settlement, trace, tx.commit);
+          ? fence.recordStep(claim, end.step, trace, commit)
+          : fence.settle(claim, end.settlement, trace, commit);
       if (result.kind === 'overtaken') return result;
       const expiresAt = result.kind === 'settled' ? result.expiresAt : undefined;
       return {

@@ -2,11 +2,13 @@ import { unwrapInput } from '@semel/contract/v1/pure';
 import { TRPCError } from '@trpc/server';
 import { admitKey } from '../../admission/admit-key.ts';
 import { admitRequest } from '../../admission/admit-request.ts';
-import type { Policy } from '../../admission/policy.ts';
+import type { Policy } from '../../engine/policy.ts';
 import { engineErrorIn } from '../../engine/failure.ts';
 import { isRefusal } from '../../engine/refusal.ts';
 import type { RunResult } from '../../engine/request.ts';
 import type { Semel } from '../../semel.ts';
+import type { Trace } from '../../store/port.ts';
+import { activeTraceId } from '../../telemetry/tracing.ts';
 import {
   describeTrpcError,
   refusalBeforeClaim,
@@ -109,7 +111,7 @@ export function arrange(builder: AnyBuilder, policy: Policy, options: ProcedureO
         policy,
         failures: { statusOf: statusOfTrpcError, describe: (error) => describe(error, call) },
         parseOutput: outputs.length === 0 ? undefined : (value) => parseOutput(value, call),
-        trace: { actor: 'request', ...(context.traceId !== undefined && { traceId: context.traceId }) },
+        trace: traceOf(context),
       },
       async (operation) => {
         const ran = await call.next({ ctx: { operation } });
@@ -166,6 +168,11 @@ async function admission<T>(admit: () => Promise<T>): Promise<T> {
   } catch (error) {
     throw trpcErrorFromAdmission(error);
   }
+}
+
+function traceOf(context: IdempotencyContext): Trace {
+  const traceId = context.traceId ?? activeTraceId();
+  return traceId === undefined ? { actor: 'request' } : { actor: 'request', traceId };
 }
 
 const asTrpcError = (error: unknown): TRPCError =>
