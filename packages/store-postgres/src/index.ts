@@ -1,1 +1,5 @@
-export {};
+// The store, for whoever composes a server.
+
+// Its schema, for whoever deploys one.
+export { type MigratePostgresOptions, migratePostgres } from './migrations/migrate.ts';
+export { createPostgresStore, type PostgresStoreOptions } from './store.ts';

@@ -1,0 +1,77 @@
+import { StoreUnavailable } from '@semel/server/store';
+
+/** Raised by the store's own statements (function `require` and trigger of the first migration). */
+export const RAISED = {
+  overtaken: 'SM001',
+  markerLost: 'SM002',
+  stepExists: 'SM003',
+} as const;
+
+/** The SQLSTATE of an error that Postgres reported, else undefined. */
+export function sqlState(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('code' in error) || !('severity' in error)) {
+    return undefined;
+  }
+  const { code } = error;
+  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
+}
+
+/**
+ * The connection is gone or useless, so what was asked on it may have happened or not. Everything that isn't an
+ * answer of Postgres about the statement counts, and the answers with which it says goodbye.
+ */
+export function isConnectionLoss(error: unknown): boolean {
+  if (error instanceof TypeError || error instanceof RangeError) return false; // a value that pg can't send
+  const state = sqlState(error);
+  if (state === undefined) return true;
+  return state.startsWith('08') || GOODBYES.has(state);
+}
+
+const GOODBYES: ReadonlySet<string> = new Set([
+  '57P01', // admin_shutdown
+  '57P02', // crash_shutdown
+  '57P03', // cannot_connect_now
+  '57P04', // database_dropped
+  '57P05', // idle_session_timeout
+  '25P03', // idle_in_transaction_session_timeout
+  '25P04', // transaction_timeout
+]);
+
+/** Connected to a server that became a replica: nothing was written, and a new connection may find the primary. */
+export function isReadOnly(error: unknown): boolean {
+  return sqlState(error) === '25006';
+}
+
+/** Serialization failure or deadlock, also when a handler's library wrapped it. */
+export function isRetryable(error: unknown): boolean {
+  for (let cause: unknown = error, depth = 0; cause !== undefined && cause !== null && depth < 10; depth++) {
+    const state = sqlState(cause);
+    if (state === '40001' || state === '40P01') return true;
+    cause = typeof cause === 'object' && 'cause' in cause ? cause.cause : undefined;
+  }
+  return false;
+}
+
+/** Two transactions made the same identity: the unique constraint decided, not this one. */
+export function isIdentityTaken(error: unknown): boolean {
+  return (
+    sqlState(error) === '23505' &&
+    typeof error === 'object' &&
+    error !== null &&
+    'constraint' in error &&
+    error.constraint === 'operation_identity'
+  );
+}
+
+export function unavailable(cause: unknown): StoreUnavailable {
+  return cause instanceof StoreUnavailable ? cause : new StoreUnavailable(undefined, { cause });
+}
+
+/** A missing table almost always means one thing. */
+export function explained(error: unknown): unknown {
+  const state = sqlState(error);
+  if (state !== '42P01' && state !== '3F000' && state !== '42883') return error;
+  return new Error('The schema of the store is missing or old: call migratePostgres() before serving', {
+    cause: error,
+  });
+}

@@ -1,0 +1,58 @@
+import type { Duplex } from 'node:stream';
+import type pg from 'pg';
+import type { Statement } from '../statements/statement.ts';
+
+export type Row = readonly unknown[];
+export type Answer = PromiseSettledResult<pg.QueryArrayResult<unknown[]>>;
+
+/** One query of a flight: SQL without parameters, or a statement with its values. */
+export type Query = string | readonly [Statement, readonly unknown[]];
+
+/** Sends one query. Rows come as arrays: the statements name their columns in order. */
+export type Send = (client: pg.ClientBase, query: Query) => Promise<pg.QueryArrayResult<unknown[]>>;
+
+export function createSend(preparedStatements: boolean): Send {
+  return (client, query) => {
+    if (typeof query === 'string') return client.query({ text: query, rowMode: 'array' });
+    const [{ name, text }, values] = query;
+    const config = { text, values: values as unknown[], rowMode: 'array' as const };
+    return client.query(preparedStatements ? { ...config, name } : config);
+  };
+}
+
+/**
+ * Sends several queries in one flight and waits for all answers. Postgres works them off in order; after an error
+ * inside a transaction the following ones are refused (25P02) and COMMIT answers ROLLBACK.
+ */
+export function flight(send: Send, client: pg.ClientBase, queries: readonly Query[]): Promise<Answer[]> {
+  // One packet instead of one per message.
+  const stream = streamOf(client);
+  stream?.cork();
+  try {
+    return Promise.allSettled(queries.map((query) => send(client, query)));
+  } finally {
+    stream?.uncork();
+  }
+}
+
+function streamOf(client: pg.ClientBase): Duplex | undefined {
+  return (client as { connection?: { stream?: Duplex } }).connection?.stream;
+}
+
+/** The first refusal of a flight: those after it only follow from it. */
+export function firstError(
+  answers: readonly Answer[],
+): { readonly error: unknown; readonly index: number } | undefined {
+  for (const [index, answer] of answers.entries()) {
+    if (answer.status === 'rejected') return { error: answer.reason, index };
+  }
+  return undefined;
+}
+
+export function rowOf(answer: Answer | undefined): Row | undefined {
+  return answer?.status === 'fulfilled' ? answer.value.rows[0] : undefined;
+}
+
+export function commandOf(answer: Answer | undefined): string | undefined {
+  return answer?.status === 'fulfilled' ? answer.value.command : undefined;
+}

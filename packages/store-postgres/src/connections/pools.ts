@@ -1,0 +1,74 @@
+import pg from 'pg';
+import { explained, isConnectionLoss, isReadOnly, unavailable } from './failures.ts';
+import { type Answer, firstError, flight, type Query, type Row, type Send } from './flight.ts';
+
+export function createPool(config: pg.PoolConfig, max: number, onError: (error: unknown) => void): pg.Pool {
+  const pool = new pg.Pool({ ...config, max });
+  pool.on('error', onError); // of an idle client: pg has dropped it already
+  // Of a client in use: without a listener it would end the process. The query that runs reports it too.
+  pool.on('connect', (client) => client.on('error', onError));
+  return pool;
+}
+
+/** Gives a client back: kept if it is known to be healthy and outside any transaction, else destroyed. */
+export function giveBack(client: pg.PoolClient, error?: unknown): void {
+  const broken =
+    (error !== undefined && isConnectionLoss(error)) || (error !== undefined && isReadOnly(error));
+  client.release(broken || client.getTransactionStatus() !== 'I');
+}
+
+/** The connections of settle, renew, step, claim and sweeps: handlers have others, and can't exhaust these. */
+export interface Control {
+  /** One autocommit statement. Asked again once, on a new connection, if the connection broke: every one is re-entrant. */
+  run(query: Query): Promise<readonly Row[]>;
+  /** Several statements in one flight, on one connection; with BEGIN and COMMIT a transaction. Not asked again. */
+  fly(queries: readonly Query[]): Promise<Answer[]>;
+  /** A transaction with decisions in it. */
+  transaction<T>(work: (ask: (query: Query) => Promise<readonly Row[]>) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+export function createControl(pool: pg.Pool, send: Send): Control {
+  const connect = () =>
+    pool.connect().catch((error: unknown) => {
+      throw unavailable(error);
+    });
+
+  return {
+    async run(query) {
+      for (let tries = 1; ; tries++) {
+        const client = await connect();
+        try {
+          const { rows } = await send(client, query);
+          giveBack(client);
+          return rows;
+        } catch (error) {
+          giveBack(client, error);
+          if (!isConnectionLoss(error) && !isReadOnly(error)) throw explained(error);
+          if (tries === 2) throw unavailable(error);
+        }
+      }
+    },
+    async fly(queries) {
+      const client = await connect();
+      const answers = await flight(send, client, queries);
+      giveBack(client, firstError(answers)?.error);
+      return answers;
+    },
+    async transaction(work) {
+      const client = await connect();
+      try {
+        await client.query('BEGIN');
+        const result = await work(async (query) => (await send(client, query)).rows);
+        await client.query('COMMIT');
+        giveBack(client);
+        return result;
+      } catch (error) {
+        if (!isConnectionLoss(error)) await client.query('ROLLBACK').catch(() => {});
+        giveBack(client, error);
+        throw isConnectionLoss(error) || isReadOnly(error) ? unavailable(error) : explained(error);
+      }
+    },
+    close: () => pool.end(),
+  };
+}

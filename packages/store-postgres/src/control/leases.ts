@@ -1,0 +1,50 @@
+import type { Claim, Store } from '@semel/server/store';
+import { firstError } from '../connections/flight.ts';
+import type { Lines } from '../connections/lines.ts';
+import type { Control } from '../connections/pools.ts';
+import type { Statements } from '../statements/all.ts';
+
+/** How long a renewal waits for a row that somebody is just writing. */
+const LOCK_TIMEOUT_MS = '1000';
+
+export function createRenew(control: Control, statements: Statements, lines: Lines): Store['renew'] {
+  const values = (claims: readonly Claim[]) => [
+    claims.map((claim) => claim.operationId),
+    claims.map((claim) => claim.owner),
+    claims.map((claim) => claim.attempt),
+  ];
+
+  return async function renew(claims) {
+    if (claims.length === 0) return [];
+    const rows = await control.run([statements.renew, values(claims)]);
+    const renewed = new Set(rows.map(([operationId]) => operationId));
+    const left = claims.filter((claim) => !renewed.has(claim.operationId));
+    if (left.length > 0) for (const operationId of await retry(left)) renewed.add(operationId);
+    return claims.map(({ operationId, attempt }) => ({
+      operationId,
+      attempt,
+      renewed: renewed.has(operationId),
+    }));
+  };
+
+  /** Overtaken, or only locked: a step or a settlement of this very attempt may be in its last flight. */
+  async function retry(left: readonly Claim[]): Promise<readonly unknown[]> {
+    const held = new Set(
+      (await lines.read(statements.holders, values(left))).map(([operationId]) => operationId),
+    );
+    const locked = left.filter((claim) => held.has(claim.operationId));
+    if (locked.length === 0) return [];
+    const answers = await control.fly([
+      'BEGIN',
+      [statements.setLockTimeout, [LOCK_TIMEOUT_MS]],
+      [statements.renewLocked, values(locked)],
+      'COMMIT',
+    ]);
+    const answer = answers[2];
+    if (firstError(answers) === undefined && answer?.status === 'fulfilled') {
+      return answer.value.rows.map(([operationId]) => operationId);
+    }
+    // Still locked and, as far as anybody can see, still held: not overtaken. The next renewal asks again.
+    return [...held];
+  }
+}

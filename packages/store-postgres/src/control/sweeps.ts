@@ -1,0 +1,64 @@
+import type { Store, SweepReport } from '@semel/server/store';
+import type { Row } from '../connections/flight.ts';
+import type { Control } from '../connections/pools.ts';
+import type { Statements } from '../statements/all.ts';
+
+/** While another server sweeps there is nothing to do here. */
+const SWEPT_ELSEWHERE: SweepReport = { examined: 0, changed: [], complete: true };
+
+export function createSweeps(
+  control: Control,
+  statements: Statements,
+): Pick<Store, 'sweepOrphans' | 'sweepExpired'> {
+  return {
+    sweepOrphans: ({ limit, trace }) =>
+      control.transaction(async (ask) => {
+        const [held] = await ask([statements.orphanCursor, []]);
+        if (held === undefined) return SWEPT_ELSEWHERE;
+        const stragglers = held[2] as readonly string[];
+        const batch = await ask([statements.claimedAfter, [held[0], held[1], limit]]);
+        const alive = batch.filter(([, , processing]) => processing === true);
+        const ids = [...new Set([...stragglers, ...alive.map(([operationId]) => operationId as string)])];
+        const { actor, traceId } = trace;
+        const changed =
+          ids.length > 0 ? await ask([statements.suspendOrphans, [ids, actor, traceId ?? null]]) : [];
+        const passed = batch.filter(([, , , old]) => old === true);
+        const last = passed.at(-1);
+        // Written only when it says something new: an idle store is left alone.
+        if (last !== undefined || stragglers.length > 0) {
+          await ask([statements.passOrphans, [last?.[1] ?? held[0], last?.[0] ?? held[1], ids]]);
+        }
+        return report(
+          batch.length + stragglers.length,
+          changed,
+          batch.length < limit || passed.length < batch.length,
+        );
+      }),
+
+    sweepExpired: ({ limit }) =>
+      control.transaction(async (ask) => {
+        const [held] = await ask([statements.expiryCursor, []]);
+        if (held === undefined) return SWEPT_ELSEWHERE;
+        const batch = await ask([statements.createdAfter, [held[0], held[1], limit]]);
+        const ids = batch.map(([operationId]) => operationId);
+        const changed = ids.length > 0 ? await ask([statements.deleteExpired, [ids]]) : [];
+        const complete = batch.length < limit;
+        const last = batch.at(-1);
+        const next = complete || last === undefined ? ['-infinity', ''] : [last[1], last[0]];
+        if (next[0] !== held[0] || next[1] !== held[1]) await ask([statements.passExpired, next]);
+        return report(batch.length, changed, complete);
+      }),
+  };
+}
+
+function report(examined: number, changed: readonly Row[], complete: boolean): SweepReport {
+  return {
+    examined,
+    changed: changed.map(([operationId, procedure, scope]) => ({
+      operationId: operationId as string,
+      procedure: procedure as string,
+      scope: scope as string,
+    })),
+    complete,
+  };
+}

@@ -1,0 +1,160 @@
+import type { Migration } from './migration.ts';
+
+// Frozen: its checksum is kept where it was applied. A change of the schema is a new migration, never an edit.
+// The two long CHECKs repeat the contract's table of transitions; a test compares them with it.
+
+export const operations: Migration = {
+  id: 1,
+  name: 'operations',
+  sql: `
+-- One row per (scope, procedure, key). Narrow and hot: no index, nor a partial index's predicate, names state,
+-- lease_until or expires_at, so that renewals and settlements are HOT updates. fillfactor leaves room for them.
+CREATE TABLE {schema}.operation (
+  scope                text COLLATE "C" NOT NULL,
+  procedure            text COLLATE "C" NOT NULL,
+  key                  text COLLATE "C" NOT NULL,
+  operation_id         text COLLATE "C" NOT NULL,
+  state                text NOT NULL,
+  attempt              integer NOT NULL,
+  -- Transactions of this attempt whose COMMIT got no answer and that were then declared rolled back: a late packet
+  -- of theirs names an older epoch and is refused.
+  epoch                integer NOT NULL DEFAULT 0,
+  owner                text NOT NULL,
+  fingerprint          text NOT NULL,
+  -- Accepted transitions so far; the seq of the last one.
+  version              integer NOT NULL,
+  -- The policy that it was claimed under: recovery obeys this. Numbers as JavaScript holds them.
+  mode                 text NOT NULL,
+  on_crash             text NOT NULL,
+  lease_ms             double precision NOT NULL,
+  max_run_ms           double precision NOT NULL,
+  max_attempts         double precision NOT NULL,
+  downstream_window_ms double precision NOT NULL,
+  ttl_ms               double precision NOT NULL,
+  created_at           timestamptz NOT NULL,
+  updated_at           timestamptz NOT NULL,
+  first_claimed_at     timestamptz NOT NULL,
+  -- Set by every write that makes the operation processing: what the orphan sweep walks.
+  claimed_at           timestamptz,
+  lease_until          timestamptz,
+  expires_at           timestamptz,
+  outcome              text,
+  CONSTRAINT operation_identity PRIMARY KEY (scope, procedure, key),
+  CONSTRAINT operation_id_unique UNIQUE (operation_id),
+  CONSTRAINT operation_state CHECK (state IN ('accepted', 'processing', 'released', 'suspended', 'dead', 'completed', 'failed')),
+  CONSTRAINT operation_mode CHECK (mode IN ('atomic', 'leased', 'queued')),
+  CONSTRAINT operation_on_crash CHECK (on_crash IN ('suspend', 'resume')),
+  CONSTRAINT operation_counts CHECK (attempt >= 0 AND version >= 1 AND epoch >= 0),
+  CONSTRAINT operation_lease_while_processing CHECK ((state = 'processing') = (lease_until IS NOT NULL)),
+  CONSTRAINT operation_claimed_while_processing CHECK (state <> 'processing' OR claimed_at IS NOT NULL),
+  CONSTRAINT operation_expires_once_over CHECK ((state IN ('completed', 'failed', 'released')) = (expires_at IS NOT NULL)),
+  CONSTRAINT operation_outcome_once_settled CHECK ((state IN ('completed', 'failed')) = (outcome IS NOT NULL))
+) WITH (fillfactor = 80);
+
+CREATE INDEX operation_created ON {schema}.operation (created_at, operation_id);
+CREATE INDEX operation_claimed ON {schema}.operation (claimed_at, operation_id) WHERE mode <> 'atomic';
+
+-- What happened, in order. Written in the same statement as the change that it tells of.
+CREATE TABLE {schema}.transition (
+  operation_id text COLLATE "C" NOT NULL,
+  seq          integer NOT NULL,
+  from_state   text,
+  to_state     text NOT NULL,
+  attempt      integer NOT NULL,
+  cause        text NOT NULL,
+  at           timestamptz NOT NULL,
+  actor        text NOT NULL,
+  trace_id     text,
+  CONSTRAINT transition_order PRIMARY KEY (operation_id, seq),
+  CONSTRAINT transition_allowed CHECK (((coalesce(from_state, 'absent'), to_state, cause) IN (
+  ('absent', 'processing', 'claimed'),
+  ('released', 'processing', 'claimed'),
+  ('absent', 'accepted', 'enqueued'),
+  ('absent', 'completed', 'succeeded'),
+  ('absent', 'failed', 'failed'),
+  ('released', 'completed', 'succeeded'),
+  ('released', 'failed', 'failed'),
+  ('accepted', 'processing', 'started'),
+  ('accepted', 'failed', 'cancelled'),
+  ('processing', 'completed', 'succeeded'),
+  ('processing', 'failed', 'failed'),
+  ('processing', 'released', 'released'),
+  ('processing', 'accepted', 'rescheduled'),
+  ('processing', 'dead', 'exhausted'),
+  ('processing', 'processing', 'overtaken'),
+  ('processing', 'suspended', 'outcome_unknown'),
+  ('suspended', 'processing', 'resumed'),
+  ('suspended', 'accepted', 'redriven'),
+  ('dead', 'processing', 'resumed'),
+  ('dead', 'accepted', 'redriven'),
+  ('suspended', 'completed', 'resolved'),
+  ('suspended', 'failed', 'resolved'),
+  ('dead', 'completed', 'resolved'),
+  ('dead', 'failed', 'resolved')
+)) IS TRUE)
+);
+
+-- Recovery points.
+CREATE TABLE {schema}.step (
+  operation_id text COLLATE "C" NOT NULL,
+  name         text COLLATE "C" NOT NULL,
+  kind         text NOT NULL,
+  fingerprint  text NOT NULL,
+  result       text NOT NULL,
+  attempt      integer NOT NULL,
+  at           timestamptz NOT NULL,
+  CONSTRAINT step_name PRIMARY KEY (operation_id, name),
+  CONSTRAINT step_kind CHECK (kind IN ('step', 'transaction'))
+);
+
+-- Transitions that a write refused: alerts, counted and not repeated. Evidence is what a late owner brought.
+CREATE TABLE {schema}.rejected_transition (
+  operation_id      text COLLATE "C" NOT NULL,
+  stored_state      text NOT NULL,
+  stored_attempt    integer NOT NULL,
+  attempted_state   text NOT NULL,
+  attempted_attempt integer NOT NULL,
+  actor             text NOT NULL,
+  trace_id          text,
+  evidence          text,
+  evidence_hash     text GENERATED ALWAYS AS (md5(coalesce(evidence, ''))) STORED NOT NULL,
+  count             integer NOT NULL DEFAULT 1,
+  first_at          timestamptz NOT NULL,
+  last_at           timestamptz NOT NULL,
+  CONSTRAINT rejected_transition_once UNIQUE
+    (operation_id, attempted_state, attempted_attempt, stored_state, stored_attempt, actor, evidence_hash)
+);
+
+-- How far each sweep has walked. A server sweeps while it holds the row.
+CREATE TABLE {schema}.sweep (
+  name       text PRIMARY KEY,
+  cursor_at  timestamptz NOT NULL DEFAULT '-infinity',
+  cursor_id  text COLLATE "C" NOT NULL DEFAULT '',
+  -- Claimed before the cursor and still processing.
+  stragglers text[] NOT NULL DEFAULT '{}'
+);
+INSERT INTO {schema}.sweep (name) VALUES ('orphans'), ('expired');
+
+-- Raises when a guarded write matched nothing: a row count that travels in the same flight as COMMIT can't stop it.
+CREATE FUNCTION {schema}.require(ok boolean, code text) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  IF ok IS NOT TRUE THEN
+    RAISE EXCEPTION 'semel: a guarded write was refused (%)', code USING ERRCODE = code;
+  END IF;
+  RETURN true;
+END $$;
+
+-- History is append-only. Only retention may delete, and says so by a setting that ends with its transaction.
+CREATE FUNCTION {schema}.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'DELETE' AND current_setting('semel.retention', true) = 'on' THEN
+    RETURN OLD;
+  END IF;
+  RAISE EXCEPTION 'semel: % is append-only', TG_TABLE_NAME USING ERRCODE = 'SM004';
+END $$;
+CREATE TRIGGER transition_append_only BEFORE UPDATE OR DELETE ON {schema}.transition
+  FOR EACH ROW EXECUTE FUNCTION {schema}.refuse_change();
+CREATE TRIGGER transition_never_truncated BEFORE TRUNCATE ON {schema}.transition
+  FOR EACH STATEMENT EXECUTE FUNCTION {schema}.refuse_change();
+`,
+};

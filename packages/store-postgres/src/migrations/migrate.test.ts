@@ -1,0 +1,101 @@
+import { randomBytes } from 'node:crypto';
+import { sqlStateCheck, sqlTransitionCheck } from '@semel/contract/v1/pure';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { operations } from './0001-operations.ts';
+import { applyMigrations, MIGRATIONS, migratePostgres } from './migrate.ts';
+import { checksum, type Migration } from './migration.ts';
+
+const connection = inject('databaseUrl');
+const prefix = `t_migrate_${randomBytes(4).toString('hex')}`;
+const schemas: string[] = [];
+let pool: pg.Pool;
+
+beforeAll(() => {
+  pool = new pg.Pool({ connectionString: connection, max: 2 });
+});
+afterAll(async () => {
+  for (const schema of schemas) await pool.query(`DROP SCHEMA IF EXISTS "${schema}" CASCADE`);
+  await pool.end();
+});
+
+function freshSchema(): string {
+  const schema = `${prefix}_${schemas.length}`;
+  schemas.push(schema);
+  return schema;
+}
+
+const second: Migration = { id: 2, name: 'second', sql: 'CREATE TABLE {schema}.second (id integer)' };
+
+test('eight servers that migrate at once apply each migration once', async () => {
+  const schema = freshSchema();
+  const all = [...MIGRATIONS, second];
+  const applied = await Promise.all(
+    Array.from({ length: 8 }, () => applyMigrations({ connection, schema }, all)),
+  );
+  expect(applied.flat().sort()).toEqual(['operations', 'second']);
+  const { rows } = await pool.query(`SELECT id, name FROM ${schema}.migration ORDER BY id`);
+  expect(rows).toEqual([
+    { id: 1, name: 'operations' },
+    { id: 2, name: 'second' },
+  ]);
+});
+
+test('an up-to-date schema is left alone', async () => {
+  const schema = freshSchema();
+  expect(await migratePostgres({ connection, schema })).toEqual(['operations']);
+  expect(await migratePostgres({ connection, schema })).toEqual([]);
+});
+
+test('a migration that was changed after it was applied is refused', async () => {
+  const schema = freshSchema();
+  await migratePostgres({ connection, schema });
+  const edited = { ...operations, sql: `${operations.sql}\n-- an afterthought` };
+  await expect(applyMigrations({ connection, schema }, [edited])).rejects.toThrow(
+    `Migration 1 (operations) was changed after it was applied to ${schema}`,
+  );
+});
+
+test('a schema that a newer version migrated is refused', async () => {
+  const schema = freshSchema();
+  await applyMigrations({ connection, schema }, [...MIGRATIONS, second]);
+  await expect(migratePostgres({ connection, schema })).rejects.toThrow(
+    `Schema ${schema} has migration 2 (second), which this version doesn't know`,
+  );
+});
+
+test('a migration that fails leaves nothing of itself and keeps those before it', async () => {
+  const schema = freshSchema();
+  const broken: Migration = {
+    id: 2,
+    name: 'broken',
+    sql: 'CREATE TABLE {schema}.half (id integer); SELECT 1 / 0',
+  };
+  await expect(applyMigrations({ connection, schema }, [...MIGRATIONS, broken])).rejects.toThrow(
+    'division by zero',
+  );
+  const { rows } = await pool.query(
+    `SELECT (SELECT count(*)::int FROM ${schema}.migration) AS applied, to_regclass('${schema}.half') AS half`,
+  );
+  expect(rows).toEqual([{ applied: 1, half: null }]);
+});
+
+test('the first migration is frozen', () => {
+  expect(checksum(operations)).toBe('FROZEN');
+});
+
+test("the states and transitions that the schema allows are the contract's", () => {
+  expect(operations.sql).toContain(`CONSTRAINT operation_state CHECK (${sqlStateCheck('state')})`);
+  expect(operations.sql).toContain(
+    `CONSTRAINT transition_allowed CHECK (${sqlTransitionCheck('from_state', 'to_state', 'cause')})`,
+  );
+});
+
+test.each(['Semel', 'semel"; DROP SCHEMA public', 'pg_semel', '1semel', '', 'a'.repeat(64)])(
+  'a schema called %j is refused before anything is sent',
+  async (schema) => {
+    await expect(migratePostgres({ connection: 'postgres://127.0.0.1:1/none', schema })).rejects.toThrow(
+      TypeError,
+    );
+  },
+);

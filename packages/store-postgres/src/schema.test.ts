@@ -1,0 +1,73 @@
+import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
+import { COMPLETED, createFixture, type Fixture, random, request } from './testing/fixture.ts';
+
+let db: Fixture;
+beforeAll(async () => {
+  db = await createFixture(inject('databaseUrl'), 'schema');
+});
+afterAll(() => db.close());
+
+const trace = { actor: 'request' };
+
+test('renewals and settlements are HOT updates, all of them', async () => {
+  const store = db.store();
+  const claims = await Promise.all(
+    Array.from({ length: 200 }, async () => {
+      const result = await store.claim(request());
+      if (!result.won) throw new Error('lost');
+      return result.claim;
+    }),
+  );
+  for (const claim of claims) await store.renew([claim]);
+  for (const claim of claims) await store.settle(claim, COMPLETED, trace);
+  await store.close(); // a backend's statistics are complete when it has ended
+  expect(await updatesOnce(400)).toEqual({ updated: 400, hot: 400 });
+});
+
+async function updatesOnce(expected: number): Promise<{ updated: number; hot: number }> {
+  return vi.waitFor(async () => {
+    const [row] = await db.sql<{ updated: number; hot: number }>(
+      `SELECT n_tup_upd::int AS updated, n_tup_hot_upd::int AS hot FROM pg_stat_user_tables
+       WHERE schemaname = '{s}' AND relname = 'operation'`,
+    );
+    if (row === undefined || row.updated < expected) throw new Error(`${row?.updated} updates counted`);
+    return row;
+  }, 10_000);
+}
+
+test('no index names a column that renewals and settlements write', async () => {
+  const rows = await db.sql<{ def: string }>(
+    `SELECT pg_get_indexdef(indexrelid) AS def FROM pg_index WHERE indrelid = '{s}.operation'::regclass`,
+  );
+  expect(rows).toHaveLength(4);
+  for (const { def } of rows)
+    expect(def).not.toMatch(/\b(state|lease_until|expires_at|updated_at|outcome|version)\b/);
+});
+
+test('history is append-only', async () => {
+  const store = db.store();
+  const asked = request();
+  await store.claim(asked);
+  await expect(db.sql(`UPDATE {s}.transition SET actor = 'nobody'`)).rejects.toThrow('append-only');
+  await expect(db.sql('DELETE FROM {s}.transition')).rejects.toThrow('append-only');
+  await expect(db.sql('TRUNCATE {s}.transition')).rejects.toThrow('append-only');
+  expect(await store.history(asked.operationId)).toHaveLength(1);
+});
+
+test('an edge that the contract does not have is refused by the database', async () => {
+  const insert = `INSERT INTO {s}.transition VALUES ($1, 1, 'completed', 'processing', 2, 'claimed', now(), 'x', NULL)`;
+  await expect(db.sql(insert, [random()])).rejects.toMatchObject({ constraint: 'transition_allowed' });
+});
+
+test.each([
+  [`state = 'lost', lease_until = NULL`, 'operation_state'],
+  [`lease_until = NULL`, 'operation_lease_while_processing'],
+  [`outcome = '{}'`, 'operation_outcome_once_settled'],
+  [`expires_at = now()`, 'operation_expires_once_over'],
+])('a processing record can not be given %s', async (change, constraint) => {
+  const store = db.store();
+  const asked = request();
+  await store.claim(asked);
+  const update = db.sql(`UPDATE {s}.operation SET ${change} WHERE operation_id = $1`, [asked.operationId]);
+  await expect(update).rejects.toMatchObject({ constraint });
+});

@@ -1,0 +1,24 @@
+// In:     $1 operation ids, $2 owners, $3 attempts: arrays of one length.
+// Out:    the operation ids whose lease was extended.
+// Atomic: all leases of a process in one statement. HOT. No transition: neither history nor version knows of it.
+//         `renew` skips rows that are locked: one transaction stuck in its last flight must not let every other lease
+//         of the process run out. `renewLocked` waits for those that `renew` left (under the caller's lock_timeout).
+import { CLOCK, statement } from './statement.ts';
+
+const renewing = (s: string, lock: string) => `
+WITH clock AS MATERIALIZED (SELECT ${CLOCK} AS now),
+held AS (
+  SELECT o.operation_id FROM ${s}.operation o
+  JOIN unnest($1::text[], $2::text[], $3::integer[]) AS w (operation_id, owner, attempt)
+    ON o.operation_id = w.operation_id AND o.owner = w.owner AND o.attempt = w.attempt
+  WHERE o.state = 'processing'
+  ORDER BY o.operation_id
+  FOR NO KEY UPDATE OF o ${lock}
+)
+UPDATE ${s}.operation t SET lease_until = now + t.lease_ms * interval '1 millisecond'
+FROM held, clock
+WHERE t.operation_id = held.operation_id
+RETURNING t.operation_id`;
+
+export const renew = (s: string) => statement('renew', renewing(s, 'SKIP LOCKED'));
+export const renewLocked = (s: string) => statement('renew_locked', renewing(s, ''));

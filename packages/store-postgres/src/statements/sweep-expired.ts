@@ -1,0 +1,62 @@
+// Retention walks the operations by age, a batch a call, from a stored cursor, and begins again at the end.
+import { EXPIRY_GRACE_MS } from '@semel/server/store';
+import { CLOCK, freeAt, statement } from './statement.ts';
+
+// In:     nothing.
+// Out:    cursor; no row while another server sweeps.
+// Atomic: holds the sweep's row until the transaction ends.
+export const expiryCursor = (s: string) =>
+  statement(
+    'expiry_cursor',
+    `SELECT cursor_at::text, cursor_id FROM ${s}.sweep WHERE name = 'expired' FOR UPDATE SKIP LOCKED`,
+  );
+
+// In:     $1 and $2 cursor, $3 limit.
+// Out:    operation id, created_at::text; in order. What is younger than the grace can't have expired.
+// Atomic: one read.
+export const createdAfter = (s: string) =>
+  statement(
+    'created_after',
+    `SELECT o.operation_id, o.created_at::text FROM ${s}.operation o
+WHERE (o.created_at, o.operation_id) > ($1::timestamptz, $2)
+  AND ${freeAt('o.created_at', EXPIRY_GRACE_MS)} <= clock_timestamp()
+ORDER BY o.created_at, o.operation_id
+LIMIT $3::integer`,
+  );
+
+// In:     $1 operation ids.
+// Out:    operation id, procedure, scope of those that were deleted.
+// Atomic: an operation with its history, steps and refused transitions. Unsettled ones have no expires_at and stay. A
+//         row that is locked is being replaced by a new operation.
+export const deleteExpired = (s: string) =>
+  statement(
+    'delete_expired',
+    `WITH clock AS MATERIALIZED (SELECT ${CLOCK} AS now),
+permit AS MATERIALIZED (SELECT set_config('semel.retention', 'on', true) AS given),
+expired AS (
+  SELECT o.operation_id FROM ${s}.operation o, clock
+  WHERE o.operation_id = ANY ($1::text[]) AND ${freeAt('o.expires_at', EXPIRY_GRACE_MS)} <= now
+  ORDER BY o.operation_id
+  FOR UPDATE OF o SKIP LOCKED
+),
+deleted AS (
+  DELETE FROM ${s}.operation o USING expired WHERE o.operation_id = expired.operation_id
+  RETURNING o.operation_id, o.procedure, o.scope
+),
+no_steps AS (DELETE FROM ${s}.step c USING expired WHERE c.operation_id = expired.operation_id),
+no_rejections AS (DELETE FROM ${s}.rejected_transition c USING expired WHERE c.operation_id = expired.operation_id),
+no_history AS (
+  DELETE FROM ${s}.transition c USING expired, permit
+  WHERE c.operation_id = expired.operation_id AND permit.given = 'on'
+)
+SELECT operation_id, procedure, scope FROM deleted`,
+  );
+
+// In:     $1 and $2 cursor.
+// Out:    nothing.
+// Atomic: the cursor.
+export const passExpired = (s: string) =>
+  statement(
+    'pass_expired',
+    `UPDATE ${s}.sweep SET cursor_at = $1::timestamptz, cursor_id = $2 WHERE name = 'expired'`,
+  );

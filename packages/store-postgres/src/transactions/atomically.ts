@@ -1,0 +1,186 @@
+import { createHash } from 'node:crypto';
+import {
+  type AtomicEnd,
+  type AtomicRequest,
+  type AtomicResult,
+  EXPIRY_GRACE_MS,
+  type OperationIdentity,
+  type Sighting,
+  type Store,
+} from '@semel/server/store';
+import type pg from 'pg';
+import { isConnectionLoss, isIdentityTaken, isRetryable, RAISED, sqlState } from '../connections/failures.ts';
+import { commandOf, firstError, flight, type Query, rowOf, type Send } from '../connections/flight.ts';
+import { type Control, giveBack } from '../connections/pools.ts';
+import type { Statements } from '../statements/all.ts';
+import { requestValues, sightingFromRow } from '../statements/record.ts';
+import { lend } from './lend.ts';
+import { afterLostAtomicCommit } from './lost-commit.ts';
+import { endedByHandler, open, rollBack } from './open.ts';
+
+interface Parts {
+  readonly schema: string;
+  readonly pool: pg.Pool;
+  readonly control: Control;
+  readonly send: Send;
+  readonly statements: Statements;
+  readonly lookup: Store['lookup'];
+}
+
+/** After a serialization failure, a deadlock, or a COMMIT that is known not to have happened. */
+const MAX_RERUNS = 3;
+
+const BEGIN = {
+  'read committed': 'BEGIN ISOLATION LEVEL READ COMMITTED',
+  'repeatable read': 'BEGIN ISOLATION LEVEL REPEATABLE READ',
+  serializable: 'BEGIN ISOLATION LEVEL SERIALIZABLE',
+};
+
+type Once<T> = AtomicResult<T> | { readonly kind: 'again'; readonly cause: unknown };
+
+/**
+ * The atomic recipe. First flight: BEGIN, limits and lock, the record, a savepoint. Then the handler's own queries.
+ * Last flight: constraints made immediate, the settled record, COMMIT. One commit, two flights, no `processing` row.
+ */
+export function createAtomically({ schema, pool, control, send, statements, lookup }: Parts) {
+  return async function atomically<T>(
+    request: AtomicRequest,
+    body: (tx: pg.ClientBase) => Promise<AtomicEnd<T>>,
+  ): Promise<AtomicResult<T>> {
+    for (let reruns = 0; ; reruns++) {
+      const result = await once(request, body);
+      if (result.kind !== 'again') return result;
+      if (reruns === MAX_RERUNS) throw result.cause;
+      // Two that collided must not collide again in step.
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * 10 * 2 ** reruns));
+    }
+  };
+
+  async function once<T>(
+    request: AtomicRequest,
+    body: (tx: pg.ClientBase) => Promise<AtomicEnd<T>>,
+  ): Promise<Once<T>> {
+    const lock = lockOf(schema, request);
+    const limit = String(Math.ceil(request.timeoutMs));
+    const { client, marker, answers } = await open(pool, send, (mark) => [
+      request.isolation === undefined ? 'BEGIN' : BEGIN[request.isolation],
+      [statements.openAtomic, [limit, mark, lock]],
+      [statements.lookup, [request.scope, request.procedure, request.key]],
+      'SAVEPOINT semel_body',
+    ]);
+    if (rowOf(answers[1])?.[3] !== true) {
+      await rollBack(client);
+      return { kind: 'held' };
+    }
+    const row = rowOf(answers[2]);
+    const found = row && sightingFromRow(row, request);
+
+    let end: AtomicEnd<T>;
+    const loan = lend(client);
+    try {
+      if (!mayRun(request, found)) {
+        await rollBack(client);
+        return { kind: 'existing', ...(found as Sighting) };
+      }
+      end = await body(loan.tx);
+    } catch (error) {
+      loan.end();
+      await rollBack(client);
+      if (isRetryable(error)) return { kind: 'again', cause: error };
+      throw error;
+    }
+    loan.end();
+
+    const write = settlement(request, found, end, marker);
+    const last = await flight(send, client, [
+      // Also right after an SQL error in the body: the savepoint is from before it.
+      ...(end.effects === 'discard' ? ['ROLLBACK TO SAVEPOINT semel_body'] : []),
+      'SET CONSTRAINTS ALL IMMEDIATE',
+      write.query,
+      'COMMIT',
+    ]);
+    const failure = firstError(last);
+    const { operationId, attempt } = write;
+    if (failure === undefined && commandOf(last.at(-1)) === 'COMMIT') {
+      giveBack(client);
+      const expiresAt = rowOf(last.at(-2))?.at(-1) as number;
+      return { kind: 'settled', value: end.value, operationId, attempt, expiresAt };
+    }
+    const error = failure?.error ?? new Error('COMMIT answered ROLLBACK');
+    if (isConnectionLoss(error)) {
+      client.release(true);
+      return afterLoss(request, end, found, lock, error);
+    }
+    await rollBack(client);
+    if (sqlState(error) === RAISED.markerLost) throw endedByHandler(error);
+    if (sqlState(error) === RAISED.overtaken || isIdentityTaken(error)) {
+      const now = await lookup(request);
+      // Gone again already: as if it had never been.
+      return now === undefined ? { kind: 'again', cause: error } : { kind: 'existing', ...now };
+    }
+    if (isRetryable(error)) return { kind: 'again', cause: error };
+    throw error;
+  }
+
+  async function afterLoss<T>(
+    request: AtomicRequest,
+    end: AtomicEnd<T>,
+    before: Sighting | undefined,
+    lock: string,
+    error: unknown,
+  ): Promise<Once<T>> {
+    const found = await afterLostAtomicCommit(control, statements, request, lock, before?.record);
+    switch (found.became) {
+      case 'committed': {
+        const { operationId, attempt, expiresAt } = found.now.record;
+        return { kind: 'settled', value: end.value, operationId, attempt, expiresAt: expiresAt as number };
+      }
+      case 'existing':
+        return { kind: 'existing', ...found.now };
+      case 'rolled back':
+        return { kind: 'again', cause: error };
+      case 'unknown':
+        return { kind: 'unknown', cause: error };
+    }
+  }
+
+  /** The write that settles: a new record, or the next attempt of a released one, or a new operation in an expired one's place. */
+  function settlement(
+    request: AtomicRequest,
+    found: Sighting | undefined,
+    end: AtomicEnd<unknown>,
+    marker: string,
+  ): { readonly query: Query; readonly operationId: string; readonly attempt: number } {
+    const { to, cause, outcome } = end.settlement;
+    const first = { operationId: request.operationId, attempt: 1 };
+    if (found === undefined) {
+      const values = [...requestValues(request), to, cause, outcome, marker];
+      return { ...first, query: [statements.settleNew, values] };
+    }
+    const { operationId, version, attempt } = found.record;
+    if (isFree(found)) {
+      const values = [...requestValues(request), operationId, version, to, cause, outcome, marker];
+      return { ...first, query: [statements.settleExpired, values] };
+    }
+    const { actor, traceId } = request.trace;
+    const values = [operationId, version, request.owner, actor, traceId ?? null, to, cause, outcome, marker];
+    return { operationId, attempt: attempt + 1, query: [statements.settleReleased, values] };
+  }
+}
+
+/** The caller's judgement, within what the writes can do at all: nothing, released, or past its grace. */
+function mayRun(request: AtomicRequest, found: Sighting | undefined): boolean {
+  if (request.mayRun(found)) return found === undefined || found.record.state === 'released' || isFree(found);
+  if (found === undefined) throw new TypeError('mayRun must let a call run where no record exists');
+  return false;
+}
+
+function isFree({ record, now }: Sighting): boolean {
+  return record.expiresAt !== undefined && record.expiresAt + EXPIRY_GRACE_MS <= now;
+}
+
+/** The first eight bytes of SHA-256 over the identity, each part with its length: advisory locks are per database. */
+function lockOf(schema: string, { scope, procedure, key }: OperationIdentity): string {
+  const text = [schema, scope, procedure, key].map((part) => `${part.length}:${part}`).join('');
+  return String(createHash('sha256').update(text).digest().readBigInt64BE(0));
+}

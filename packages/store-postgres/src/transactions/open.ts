@@ -1,0 +1,58 @@
+import { randomBytes } from 'node:crypto';
+import type pg from 'pg';
+import { explained, isConnectionLoss, isReadOnly, unavailable } from '../connections/failures.ts';
+import { type Answer, firstError, flight, type Query, type Send } from '../connections/flight.ts';
+import { giveBack } from '../connections/pools.ts';
+
+/** A transaction that a body may run in. */
+export interface Opened {
+  readonly client: pg.PoolClient;
+  /** Set in the first flight and asserted by the last statement. */
+  readonly marker: string;
+  readonly answers: readonly Answer[];
+}
+
+/**
+ * The first flight. Nothing has been begun if it fails, so a broken connection (one that died while it was idle) is
+ * replaced once, and after that the store is unavailable.
+ */
+export async function open(
+  pool: pg.Pool,
+  send: Send,
+  queries: (marker: string) => readonly Query[],
+): Promise<Opened> {
+  for (let tries = 1; ; tries++) {
+    const client = await pool.connect().catch((error: unknown) => {
+      throw unavailable(error);
+    });
+    const marker = randomBytes(16).toString('base64url');
+    const answers = await flight(send, client, queries(marker));
+    const failure = firstError(answers);
+    if (failure === undefined) return { client, marker, answers };
+    const { error } = failure;
+    if (!isConnectionLoss(error) && !isReadOnly(error)) {
+      await rollBack(client);
+      throw explained(error);
+    }
+    client.release(true);
+    if (tries === 2) throw unavailable(error);
+  }
+}
+
+/** Ends a transaction whose outcome nobody waits for. A client that can't be brought out of it is destroyed. */
+export async function rollBack(client: pg.PoolClient): Promise<void> {
+  try {
+    await client.query('ROLLBACK');
+    giveBack(client);
+  } catch {
+    client.release(true); // the server ends the transaction with the connection
+  }
+}
+
+/** A caller's mistake that can't be undone: what the handler committed is committed, and has no record. */
+export function endedByHandler(cause: unknown): Error {
+  return new Error(
+    'The handler ended the transaction itself (COMMIT or ROLLBACK): its effects and the record of the operation are no longer one. The record was not written.',
+    { cause },
+  );
+}

@@ -1,0 +1,140 @@
+import type { Claim, Sighting, Store, Trace, TransactionEnd, TransactResult } from '@semel/server/store';
+import type pg from 'pg';
+import { isConnectionLoss, RAISED, sqlState } from '../connections/failures.ts';
+import { commandOf, firstError, flight, type Query, rowOf, type Send } from '../connections/flight.ts';
+import { type Control, giveBack } from '../connections/pools.ts';
+import { type Fence, isHeldBy, isSettledSo } from '../control/fence.ts';
+import type { Statements } from '../statements/all.ts';
+import { lend } from './lend.ts';
+import { afterLostCommit } from './lost-commit.ts';
+import { endedByHandler, open, rollBack } from './open.ts';
+
+interface Parts {
+  readonly pool: pg.Pool;
+  readonly control: Control;
+  readonly send: Send;
+  readonly statements: Statements;
+  readonly fence: Fence;
+  readonly reads: Pick<Store, 'find' | 'lookup' | 'steps'>;
+}
+
+/** Flight, body, flight: BEGIN and limits; the handler's own queries; constraints, fence-checked write and COMMIT. */
+export function createTransact({ pool, control, send, statements, fence, reads }: Parts) {
+  return async function transact<T>(
+    claim: Claim,
+    body: (tx: pg.ClientBase) => Promise<TransactionEnd<T>>,
+    { timeoutMs, trace }: { readonly timeoutMs: number; readonly trace: Trace },
+  ): Promise<TransactResult<T>> {
+    const limit = String(Math.ceil(timeoutMs));
+    const { client, marker, answers } = await open(pool, send, (mark) => [
+      'BEGIN',
+      [statements.openTransaction, [limit, mark, claim.operationId]],
+    ]);
+    // Null where the operation is gone: no epoch equals it, so the write raises.
+    const epoch = rowOf(answers[1])?.[3] ?? null;
+
+    const loan = lend(client);
+    let end: TransactionEnd<T>;
+    try {
+      end = await body(loan.tx);
+    } catch (error) {
+      loan.end();
+      await rollBack(client);
+      throw error;
+    }
+    loan.end();
+
+    const last = await flight(send, client, [
+      'SET CONSTRAINTS ALL IMMEDIATE',
+      write(end, claim, trace, epoch, marker),
+      'COMMIT',
+    ]);
+    const failure = firstError(last);
+    if (failure === undefined && commandOf(last[2]) === 'COMMIT') {
+      giveBack(client);
+      return committed(end, rowOf(last[1])?.[2]);
+    }
+    const error = failure?.error ?? new Error('COMMIT answered ROLLBACK');
+    if (isConnectionLoss(error)) {
+      client.release(true);
+      return afterLoss(end, error);
+    }
+    await rollBack(client);
+    switch (sqlState(error)) {
+      case RAISED.markerLost:
+        throw endedByHandler(error);
+      case RAISED.stepExists:
+        return committed(end, null);
+      case RAISED.overtaken:
+        return refused(await current(), error);
+      default:
+        throw error;
+    }
+
+    function committed({ value }: TransactionEnd<T>, expiresAt: unknown): TransactResult<T> {
+      return { kind: 'committed', value, ...(typeof expiresAt === 'number' ? { expiresAt } : undefined) };
+    }
+
+    async function current(): Promise<Sighting | undefined> {
+      return (await reads.find(claim.operationId)) ?? reads.lookup(claim);
+    }
+
+    /** Everything was rolled back because the guard matched no row. */
+    async function refused(now: Sighting | undefined, cause: unknown): Promise<TransactResult<T>> {
+      if (now !== undefined && end.kind === 'settle' && isSettledSo(now.record, claim, end.settlement)) {
+        return committed(end, now.record.expiresAt);
+      }
+      // Another transaction of this same attempt lost its COMMIT and had to be fenced off; this one went with it.
+      if (now !== undefined && isHeldBy(now.record, claim)) throw cause;
+      return fence.overtaken(claim, attempted(end), now?.record, trace);
+    }
+
+    async function afterLoss(ended: TransactionEnd<T>, lost: unknown): Promise<TransactResult<T>> {
+      let expiresAt: number | undefined;
+      const found = await afterLostCommit(control, statements, reads, claim, async (now) => {
+        if (ended.kind === 'settle') {
+          expiresAt = now?.record.expiresAt;
+          return now !== undefined && isSettledSo(now.record, claim, ended.settlement);
+        }
+        const steps = await reads.steps(claim.operationId);
+        return steps.some(({ name, attempt }) => name === ended.step.name && attempt === claim.attempt);
+      });
+      switch (found.became) {
+        case 'committed':
+          return committed(ended, expiresAt);
+        case 'rolled back':
+          throw lost;
+        case 'overtaken':
+          return fence.overtaken(claim, attempted(ended), found.now?.record, trace);
+        case 'unknown':
+          return { kind: 'unknown', cause: lost };
+      }
+    }
+  };
+
+  function write(
+    end: TransactionEnd<unknown>,
+    claim: Claim,
+    trace: Trace,
+    epoch: unknown,
+    marker: string,
+  ): Query {
+    const holder = [claim.operationId, claim.owner, claim.attempt];
+    if (end.kind === 'step') {
+      const { name, kind, fingerprint, result } = end.step;
+      const values = [...holder, name, kind, fingerprint, result, epoch, marker];
+      return [statements.recordStepInTransaction, values];
+    }
+    const { settlement } = end;
+    const outcome = 'outcome' in settlement ? settlement.outcome : null;
+    const { to, cause } = settlement;
+    const values = [...holder, to, cause, outcome, trace.actor, trace.traceId ?? null, epoch, marker];
+    return [statements.settleInTransaction, values];
+  }
+}
+
+function attempted(end: TransactionEnd<unknown>) {
+  if (end.kind === 'step') return { state: 'step' as const, evidence: end.step.result };
+  const { settlement } = end;
+  return { state: settlement.to, evidence: 'outcome' in settlement ? settlement.outcome : undefined };
+}

@@ -1,0 +1,4 @@
+import { describeStore } from './describe-store.ts';
+import { createMemoryHarness } from './memory-harness.ts';
+
+describeStore('the memory store', createMemoryHarness());
