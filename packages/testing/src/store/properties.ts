@@ -8,7 +8,8 @@ import * as model from './model.ts';
 import { POLICY, RECOVERY, type Stage, sweepAll, TRACE, times } from './stage.ts';
 import { step } from './steps.ts';
 
-const RUNS = 40;
+/** Enough to find most single mistakes by themselves, few enough for a database on a busy machine. */
+const RUNS = 60;
 
 export const propertyCases: readonly StoreCase[] = [
   {

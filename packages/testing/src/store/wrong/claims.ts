@@ -7,7 +7,10 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 export const wrongClaims: readonly WrongStore[] = [
   {
     mistake: 'claims by reading first and writing later',
-    caughtBy: ['lets exactly one of 32 simultaneous claims win'],
+    caughtBy: [
+      'lets exactly one of 32 simultaneous claims win',
+      'gives each attempt to one owner and one end when requests and zombies interleave',
+    ],
     make: mistaken((right) => ({
       async claim(request) {
         const found = await right.lookup(request);
@@ -66,6 +69,7 @@ export const wrongClaims: readonly WrongStore[] = [
     caughtBy: [
       'refuses a takeover while the lease runs',
       'refuses a takeover of what was renewed since it was seen',
+      'answers any sequence of requests, zombies, sweeps and passing time as the model does',
     ],
     make: mistakenAboutTime((right, at) => ({
       take: (request, seen, cause) =>

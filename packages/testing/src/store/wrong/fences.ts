@@ -16,7 +16,6 @@ export const wrongFences: readonly WrongStore[] = [
     caughtBy: [
       'refuses what an overtaken owner does late, keeps its outcome as evidence and counts it',
       'lets no owner of the old operation touch the new one, though their attempts have one number',
-      'answers any sequence of requests, zombies, sweeps and passing time as the model does',
     ],
     make: mistaken((right) => ({
       settle: async (claim, settlement, trace) =>
