@@ -1,0 +1,117 @@
+import { HEADER, type IdempotencyKey, isAcceptedBody, wrapInput } from '@semel/contract/v1/pure';
+import type { Operation, OperationLink, TRPCLink } from '@trpc/client';
+import type { Call, Delivered } from '../delivery/deliver.ts';
+import { type Core, keyOf, send } from '../delivery/send.ts';
+import type { Start } from '../delivery/within.ts';
+import { SemelClientError } from '../errors.ts';
+import type { Action } from '../intent/key.ts';
+import { CARRIED, type Carried, type Carrier } from './carrier.ts';
+import { takeSlot } from './slot.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: a link is typed by its router, which only the maker of the client knows
+type Any = any;
+type Next = Parameters<OperationLink<Any>>[0]['next'];
+type Results = ReturnType<Next>;
+type Observer = Parameters<Results['subscribe']>[0];
+/** What a link passes on: a result, and with HTTP its response. */
+interface Answered {
+  result: { data?: unknown };
+  context?: { response?: { headers: Headers }; responseJSON?: unknown };
+}
+
+/** The link. One call through it is one user action: one key, however often it's sent. */
+export const createLink =
+  (core: Core, carrier: Carrier): TRPCLink<Any> =>
+  () =>
+  ({ op, next }) => {
+    const { signal, context } = op;
+    if (op.type !== 'mutation' || context.idempotency === false) return next(op);
+    const slot = takeSlot();
+    const action = core.actions.of(op.path, op.input, context.idempotencyKey as string | IdempotencyKey);
+    const call = callFrom(core, op, next, action, carrier);
+    return observable((observer) => {
+      const end = new AbortController();
+      const abort = () => end.abort(signal?.reason);
+      if (signal?.aborted) abort();
+      signal?.addEventListener('abort', abort);
+      let done = false;
+      void send(core, action, call, end.signal).then((delivered) => {
+        done = true;
+        // `wait()` of an accepted outcome goes on under the same signal.
+        if (delivered.outcome.status !== 'accepted') signal?.removeEventListener('abort', abort);
+        if (slot) slot.outcome = delivered.outcome;
+        const error = errorFrom(delivered, core.policy.accepted.wait);
+        if (error) return observer.error?.(error.thrown as Any);
+        observer.next?.(delivered.value as Any);
+        observer.complete?.();
+      });
+      return () => {
+        if (!done) abort();
+      };
+    });
+  };
+
+/** What a caller gets who wants exceptions: the server's own answer untouched, or that there is none. */
+function errorFrom(
+  { outcome, original }: Delivered<Answered>,
+  wait: boolean,
+): { thrown: unknown } | undefined {
+  if (outcome.status === 'completed' || (outcome.status === 'accepted' && !wait)) return undefined;
+  if (outcome.status === 'rejected') return { thrown: outcome.error };
+  return { thrown: original && 'cause' in outcome ? outcome.cause : new SemelClientError(outcome) };
+}
+
+/** A call as the delivery needs it: sent, recognised as accepted, asked about. */
+function callFrom(core: Core, op: Operation, next: Next, action: Action, carrier: Carrier): Call<Answered> {
+  let carried: Carried | undefined;
+  const start =
+    <T>(make: () => Operation, read: (answer: Answered) => T): Start<T> =>
+    (resolve, reject) => {
+      const subscription = next(make()).subscribe({
+        next: (answer) => resolve(read(answer as Answered)),
+        error: reject,
+        complete: () => reject(new Error('completed without an answer')),
+      });
+      return () => subscription.unsubscribe();
+    };
+  return {
+    keyed: () => !!carried?.sent,
+    attempt: start(
+      () => {
+        const key = keyOf(core.clock, action);
+        const envelope = carrier === 'envelope';
+        carried = { ...key, sent: envelope || !!carried?.sent, index: 0, calls: 0 };
+        return envelope
+          ? { ...op, input: wrapInput(key, op.input) }
+          : { ...op, context: { ...op.context, [CARRIED]: carried } };
+      },
+      (answer) => answer,
+    ),
+    accepted: ({ result: { data } }) => (isAcceptedBody(data) ? data : undefined),
+    status: (operationId) =>
+      start(
+        () => ({ ...op, type: 'query', path: core.policy.statusPath, input: { operationId } }),
+        (answer) => answer.result.data,
+      ),
+    read({ result: { data }, context }) {
+      const headers = context?.response?.headers;
+      // A stream (which has no JSON as a whole) has sent its headers before its results are known.
+      if (!carried?.calls || !headers || !context.responseJSON) {
+        return { data, replayed: undefined };
+      }
+      const mark = headers.get(HEADER.replayed) ?? '';
+      const place = carried.calls > 1 ? `${carried.index}` : 'true';
+      return { data, replayed: mark.split(/\s*,\s*/).includes(place) };
+    },
+  };
+}
+
+/** tRPC's observable as far as links use it. */
+function observable(run: (observer: Observer) => () => void): Results {
+  const self = {
+    subscribe: (observer: Observer) => ({ unsubscribe: run(observer) }),
+    pipe: (...operators: ((source: unknown) => unknown)[]) =>
+      operators.reduce<unknown>((source, operator) => operator(source), self),
+  };
+  return self as Any;
+}

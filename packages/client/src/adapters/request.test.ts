@@ -1,0 +1,124 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createProblem } from '@semel/contract/v1/pure';
+import { expect, it } from 'vitest';
+import { createSemelClient, HttpAnswerError } from '../index.ts';
+
+type Handler = (req: IncomingMessage, res: ServerResponse) => void;
+
+async function serve(...script: Handler[]) {
+  const seen: { method: string; url: string; key: string; body: string }[] = [];
+  const answer = async (req: IncomingMessage, res: ServerResponse) => {
+    const step = script[Math.min(seen.length, script.length - 1)] as Handler;
+    let body = '';
+    for await (const chunk of req) body += String(chunk);
+    seen.push({
+      method: req.method ?? '',
+      url: req.url ?? '',
+      key: String(req.headers['idempotency-key'] ?? ''),
+      body,
+    });
+    step(req, res);
+  };
+  const http = createServer((req, res) => void answer(req, res));
+  http.listen(0, '127.0.0.1');
+  await once(http, 'listening');
+  return {
+    seen,
+    url: `http://127.0.0.1:${(http.address() as AddressInfo).port}`,
+    async [Symbol.asyncDispose]() {
+      http.closeAllConnections();
+      await new Promise((resolve) => http.close(resolve));
+    },
+  };
+}
+const json =
+  (status: number, body: unknown, headers: Record<string, string> = {}): Handler =>
+  (_, res) =>
+    void res.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
+const cut: Handler = (req) => void req.socket.destroy();
+const client = () => createSemelClient({ retry: { baseMs: 1 }, inFlight: { firstMs: 1 } });
+
+it('sends a keyed request again until it has an answer, with the same key and body', async () => {
+  await using server = await serve(
+    cut,
+    (_, res) => void res.writeHead(502).end('<html>'),
+    json(409, createProblem('in_flight', { retryAfterMs: 1 }), { 'retry-after': '1' }),
+    json(201, { id: 'order-1' }, { 'idempotency-replayed': 'true' }),
+  );
+  const outcome = await client().request(`${server.url}/v1/orders`, {
+    key: 'k',
+    headers: { 'content-type': 'application/json' },
+    body: '{"sku":"a"}',
+  });
+  expect(outcome).toMatchObject({ status: 'completed', replayed: true, key: 'k' });
+  if (outcome.status === 'completed') {
+    expect(outcome.data.status).toBe(201);
+    expect(await outcome.data.json()).toEqual({ id: 'order-1' });
+  }
+  expect(server.seen.map(({ key }) => key)).toEqual(['"k"', '"k";age=1', '"k";age=1', '"k";age=1']);
+  expect(new Set(server.seen.map(({ method, body }) => `${method} ${body}`))).toEqual(
+    new Set(['POST {"sku":"a"}']),
+  );
+});
+
+it('takes an answer that breaks off for none', async () => {
+  await using server = await serve(
+    (req, res) => {
+      res.writeHead(200, { 'content-length': '100' });
+      res.write('{"id":', () => req.socket.destroy());
+    },
+    json(200, { id: 'order-1' }),
+  );
+  expect((await client().request(server.url)).status).toBe('completed');
+  expect(server.seen).toHaveLength(2);
+});
+
+it('hands a refusal out as a value, with its document', async () => {
+  await using server = await serve(json(422, { title: 'x', ...createProblem('key_reused') }));
+  const outcome = await client().request(server.url, { key: 'k' });
+  expect(outcome).toMatchObject({ status: 'rejected', key: 'k', problem: { code: 'key_reused' } });
+  if (outcome.status === 'rejected') {
+    expect(outcome.error).toBeInstanceOf(HttpAnswerError);
+    expect(outcome.error).toMatchObject({ status: 422 });
+  }
+});
+
+it('follows the Location of a 202, and then asks for the outcome with the same key', async () => {
+  await using server = await serve(
+    json(202, { $idempotency: 'accepted', operationId: 'op', pollAfterMs: 1 }, { location: '/ops/op' }),
+    json(200, { state: 'processing' }),
+    json(200, { state: 'completed' }),
+    json(200, { id: 'payout-1' }),
+  );
+  const outcome = await client().request(`${server.url}/v1/payouts`, { key: 'k', body: 'x' });
+  expect(outcome.status).toBe('completed');
+  expect(server.seen.map(({ method, url, key }) => [method, url, key])).toEqual([
+    ['POST', '/v1/payouts', '"k"'],
+    ['GET', '/ops/op', ''],
+    ['GET', '/ops/op', ''],
+    ['POST', '/v1/payouts', '"k";age=1'],
+  ]);
+});
+
+it('takes a 202 of a route that isn’t ours for what it is', async () => {
+  await using server = await serve((_, res) => void res.writeHead(202).end('queued'));
+  expect((await client().request(server.url)).status).toBe('completed');
+});
+
+it('stops when its signal aborts', async () => {
+  await using server = await serve((_, res) => void res.writeHead(503).end());
+  const user = new AbortController();
+  const semel = createSemelClient({ retry: { baseMs: 60_000 }, random: () => 1 });
+  semel.on('retry', () => user.abort());
+  const outcome = await semel.request(server.url, { signal: user.signal, key: 'k' });
+  expect(outcome).toMatchObject({ status: 'unknown', reason: 'aborted', key: 'k' });
+  expect(server.seen).toHaveLength(1);
+});
+
+it('refuses a stream, which can’t be sent twice, and an invalid key', async () => {
+  const body = new ReadableStream() as never;
+  await expect(client().request('http://127.0.0.1:1', { body })).rejects.toThrow(TypeError);
+  await expect(client().request('http://127.0.0.1:1', { key: 'a b' })).rejects.toThrow(/^key_malformed/);
+});

@@ -1,0 +1,84 @@
+import {
+  CONTRACT_VERSION,
+  HEADER,
+  type IdempotencyKey,
+  isAcceptedBody,
+  serializeKeyHeader,
+} from '@semel/contract/v1/pure';
+import { type Core, keyOf, send } from '../delivery/send.ts';
+import { parsed } from '../delivery/verdict.ts';
+import type { Start } from '../delivery/within.ts';
+import { HttpAnswerError } from '../errors.ts';
+import type { Outcome } from '../outcome.ts';
+
+/** `fetch`'s options, and the key of the action. A body that is a stream can't be sent twice and is refused. */
+export interface SemelRequestInit extends Omit<RequestInit, 'body'> {
+  /** @default a new one */
+  key?: string | IdempotencyKey;
+  body?: Exclude<BodyInit, ReadableStream> | null;
+  /** @default the global one */
+  fetch?: (url: string | URL, init?: RequestInit) => Promise<Response>;
+}
+
+/**
+ * One keyed request to a plain route. The body of the answer is read within the attempt: an answer cut off in the
+ * middle is no answer.
+ */
+export async function request(
+  core: Core,
+  url: string | URL,
+  { key, fetch: base = fetch, ...init }: SemelRequestInit,
+): Promise<Outcome<Response>> {
+  const { method = 'POST', body, signal } = init;
+  if (body instanceof ReadableStream) throw new TypeError('a stream cannot be sent twice');
+  const action = core.actions.of(`${method} ${url}`, undefined, key);
+  let location = url;
+  const start =
+    <T>(
+      make: () => RequestInit & { url: string | URL },
+      read: (response: Response, text: string) => T,
+    ): Start<T> =>
+    (resolve, reject) => {
+      const end = new AbortController();
+      const { url, ...options } = make();
+      base(url, { ...options, signal: end.signal })
+        .then(async (response) => {
+          const text = await response.clone().text();
+          if (!response.ok) throw new HttpAnswerError(response.status, response.headers, text);
+          resolve(read(response, text));
+        })
+        .catch(reject);
+      return () => end.abort();
+    };
+  const { outcome } = await send(
+    core,
+    action,
+    {
+      keyed: () => true,
+      attempt: start(
+        () => {
+          const headers = new Headers(init.headers);
+          headers.set(HEADER.key, serializeKeyHeader(keyOf(core.clock, action)));
+          headers.set(HEADER.contract, `${CONTRACT_VERSION}`);
+          return { ...init, body: body ?? null, method, headers, url };
+        },
+        (data, text) => ({ data, text }),
+      ),
+      accepted({ data, text }) {
+        const json = data.status === 202 && parsed(text);
+        if (!isAcceptedBody(json)) return undefined;
+        const path = data.headers.get('location') ?? `/idempotency/operations/${json.operationId}`;
+        location = new URL(path, data.url || url);
+        return json;
+      },
+      status: () =>
+        start(
+          () => ({ ...init, body: null, method: 'GET', url: location }),
+          (_, text) => parsed(text),
+        ),
+      read: ({ data }) => ({ data, replayed: data.headers.get(HEADER.replayed) === 'true' }),
+    },
+    signal ?? new AbortController().signal,
+  );
+  return outcome as Outcome<Response>;
+}

@@ -1,0 +1,24 @@
+import type { Outcome } from '../outcome.ts';
+
+/** Where the link leaves the outcome for `semel.outcome`, which sees only the promise of `mutate`. */
+export interface Slot {
+  outcome?: Outcome<unknown>;
+}
+
+let open: Slot | undefined;
+
+/** Runs a call; the first keyed mutation that it makes synchronously gets the slot. */
+export function withSlot<T>(slot: Slot, call: () => T): T {
+  open = slot;
+  try {
+    return call();
+  } finally {
+    open = undefined;
+  }
+}
+
+export function takeSlot(): Slot | undefined {
+  const slot = open;
+  open = undefined;
+  return slot;
+}

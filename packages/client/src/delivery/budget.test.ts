@@ -1,0 +1,37 @@
+import { expect, it } from 'vitest';
+import { testClock } from '../test-rig/clock.ts';
+import { createBudget } from './budget.ts';
+
+const take = (budget: ReturnType<typeof createBudget>) => budget.share(undefined).take();
+
+it('gives as many retries as it holds, and a part of one back for each success', () => {
+  const budget = createBudget({ max: 2, refillPerSuccess: 0.5 }, () => 0, testClock());
+  expect([take(budget), take(budget), take(budget)]).toEqual([true, true, false]);
+  budget.refill();
+  expect(take(budget)).toBe(false);
+  budget.refill();
+  expect(take(budget)).toBe(true);
+  expect(take(budget)).toBe(false);
+});
+
+it('never holds more than its maximum', () => {
+  const budget = createBudget({ max: 1, refillPerSuccess: 1 }, () => 0, testClock());
+  budget.refill();
+  budget.refill();
+  expect([take(budget), take(budget)]).toEqual([true, false]);
+});
+
+it('charges one failure once, however many calls it hit, and draws one jitter for them', async () => {
+  const clock = testClock();
+  const draws = [0.1, 0.2, 0.3, 0.4];
+  const budget = createBudget({ max: 2, refillPerSuccess: 0 }, () => draws.shift() as number, clock);
+  const failure = new Error('the batch is lost');
+  const [one, two] = [budget.share(failure), budget.share(failure)];
+  expect([one.random(), two.random()]).toEqual([0.1, 0.1]);
+  expect([one.take(), two.take()]).toEqual([true, true]);
+  await clock.advance(10);
+  const other = budget.share(failure);
+  expect(other.random()).toBe(0.3);
+  expect(other.take()).toBe(true);
+  expect(take(budget)).toBe(false);
+});

@@ -1,0 +1,55 @@
+import { type IdempotencyKey, isValidKey } from '@semel/contract/v1/pure';
+import { type Clock, type Moment, momentOf } from '../clock.ts';
+
+/** One user action: its key, when that was made, and how often it has been sent. */
+export interface Action {
+  readonly path: string;
+  readonly key: string;
+  readonly made: Moment;
+  readonly input?: object;
+  sent: number;
+  /** It was sent, and nobody knows what became of that. */
+  lost: boolean;
+}
+
+/** 18 random bytes as base64url. `getRandomValues` is there in insecure contexts too, where `randomUUID` isn't. */
+export const newKey = (): string =>
+  btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(18))))
+    .replaceAll('+', '-')
+    .replaceAll('/', '_');
+
+export interface Actions {
+  /** The action that a call belongs to. @throws TypeError for an explicit key that isn't valid */
+  of(path: string, input: unknown, explicit: string | IdempotencyKey | undefined): Action;
+  /** The action is settled: the next call with its input is a new one. */
+  end(action: Action): void;
+}
+
+/**
+ * Chooses the key: an explicit one, else the one that the same input reference got before (a TanStack retry calls
+ * again with the very same object), else a new one. Nothing here renews a key: only a settled outcome ends it.
+ * (Intents, which survive double clicks and reloads, will be asked between the first two.)
+ */
+export function createActions(clock: Clock): Actions {
+  const byInput = new WeakMap<object, Map<string, Action>>();
+  return {
+    of(path, input, explicit) {
+      if (explicit !== undefined) {
+        const { key, ageMs = 0 } = typeof explicit === 'object' ? explicit : { key: explicit };
+        if (!isValidKey(key)) throw new TypeError('key_malformed: 1 to 255 visible ASCII characters');
+        // A key with an age has been sent by somebody already.
+        const lost = ageMs > 0;
+        return { path, key, made: momentOf(clock, ageMs), sent: Number(lost), lost };
+      }
+      const action = { path, key: newKey(), made: momentOf(clock), sent: 0, lost: false };
+      if (typeof input !== 'object' || !input) return action;
+      const paths = byInput.get(input) ?? new Map<string, Action>();
+      const known = paths.get(path) ?? { ...action, input };
+      byInput.set(input, paths.set(path, known));
+      return known;
+    },
+    end({ input, path }) {
+      if (input) byInput.get(input)?.delete(path);
+    },
+  };
+}

@@ -1,0 +1,79 @@
+import type { Clock } from './clock.ts';
+import type { SemelEvent } from './events.ts';
+import type { Journal } from './journal/journal.ts';
+
+/** Sending again after a failure. Every attempt of one call carries the same key. */
+export interface RetryOptions {
+  /** Failed attempts before giving up, the first one included. @default 5 */
+  maxAttempts: number;
+  /** Wait before attempt n: uniform in 0 … min(capMs, baseMs · 2^(n−1)). @default 250 */
+  baseMs: number;
+  /** @default 20_000 */
+  capMs: number;
+  /** An attempt without an answer by then counts as failed. @default 15_000 */
+  attemptTimeoutMs: number;
+  /** For the whole call, waiting for an operation in flight included. @default 60_000 */
+  deadlineMs: number;
+  /** A longer `Retry-After` ends the call instead of sleeping on it. @default 60_000 */
+  maxRetryAfterMs: number;
+  /** Shared by all calls of a client: a retry costs 1 (of a whole batch too), a success gives `refillPerSuccess` back. @default 10, 0.1 */
+  budget: { max: number; refillPerSuccess: number };
+}
+
+/** Asking again while another attempt holds the operation. Not charged to attempts or budget. */
+export interface PollOptions {
+  /** @default 150 */
+  firstMs: number;
+  /** @default 1.6 */
+  factor: number;
+  /** @default 2_000 */
+  capMs: number;
+}
+
+/** What to do with a 202. */
+export interface AcceptedOptions {
+  /** Poll until it's settled, and resolve with the handler's own output. @default true */
+  wait: boolean;
+  /** How long `wait` polls. @default 600_000 */
+  deadlineMs: number;
+}
+
+/** Options of `createSemelClient`; all have defaults. */
+export interface SemelClientOptions {
+  retry?: Partial<RetryOptions>;
+  inFlight?: Partial<PollOptions>;
+  accepted?: Partial<AcceptedOptions>;
+  /** Path of the status query. @default 'idempotency.status' */
+  statusPath?: string;
+  /** Where calls are written down before they are sent. @default memoryJournal() */
+  journal?: Journal;
+  clock?: Clock;
+  /** Uniform in 0 … 1. @default Math.random */
+  random?: () => number;
+  /** Gets every event; what it throws is swallowed. */
+  onEvent?: (event: SemelEvent) => void;
+}
+
+/** The options with their defaults filled in. */
+export interface Policy {
+  readonly retry: RetryOptions;
+  readonly inFlight: PollOptions;
+  readonly accepted: AcceptedOptions;
+  readonly statusPath: string;
+}
+
+export const policyFrom = (options: SemelClientOptions): Policy => ({
+  retry: {
+    maxAttempts: 5,
+    baseMs: 250,
+    capMs: 20_000,
+    attemptTimeoutMs: 15_000,
+    deadlineMs: 60_000,
+    maxRetryAfterMs: 60_000,
+    budget: { max: 10, refillPerSuccess: 0.1 },
+    ...options.retry,
+  },
+  inFlight: { firstMs: 150, factor: 1.6, capMs: 2_000, ...options.inFlight },
+  accepted: { wait: true, deadlineMs: 600_000, ...options.accepted },
+  statusPath: options.statusPath ?? 'idempotency.status',
+});
