@@ -6,10 +6,12 @@ import { withSpan } from '../telemetry/tracing.ts';
 import { type EngineContext, identityKey, refused, subjectOf } from './engine-context.ts';
 import { createJoining } from './joining.ts';
 import { createLeases } from './leases.ts';
+import type { Operation } from './operation.ts';
 import { createRecentKeys } from './recent-keys.ts';
 import type { Handler, RunRequest, RunResult } from './request.ts';
 import { runAtomic } from './run-atomic.ts';
 import { runLeased } from './run-leased.ts';
+import { type NestedCall, runNested } from './run-nested.ts';
 import { sleep } from './wait.ts';
 
 /** Bounded values only, but for the operation's id: the thread from a trace to the audit rows. */
@@ -26,6 +28,8 @@ export interface Engine<Tx> {
   readonly store: Store<Tx>;
   /** One keyed call. Throws only a handler's own transient error, or a broken store's. */
   run(request: RunRequest, handler: Handler<Tx>): Promise<RunResult>;
+  /** A call made inside another's handler: joins it, or is refused. */
+  runNested(outer: Operation<Tx>, call: NestedCall, handler: Handler<Tx>): Promise<unknown>;
   /** Attempts running in this process. */
   readonly active: number;
   /** Refuses new work with `store_unavailable` (503) and waits for what runs. @returns how many still ran at the deadline */
@@ -86,6 +90,7 @@ export function createEngine<Tx>(options: {
         active--;
       }
     },
+    runNested: (outer, call, handler) => runNested(context, outer, call, handler),
     async drain(deadlineMs) {
       draining = true;
       const deadline = performance.now() + deadlineMs;

@@ -8,6 +8,8 @@ export interface MemoryTransaction {
 export interface StagedTransaction extends MemoryTransaction {
   /** Applies everything that was set. */
   commit(): void;
+  /** What is staged now; calling what it returns goes back to that. */
+  mark(): () => void;
   /** Throws when the transaction was idle for longer than its limit: a database would have cut the connection. */
   touch(): void;
   timedOut(): boolean;
@@ -18,7 +20,7 @@ export function createStagedTransaction(
   clock: () => number,
   timeoutMs: number,
 ): StagedTransaction {
-  const staged = new Map<string, unknown>();
+  let staged = new Map<string, unknown>();
   let usedAt = clock();
   const timedOut = () => clock() - usedAt > timeoutMs;
   const touch = () => {
@@ -36,6 +38,12 @@ export function createStagedTransaction(
     },
     commit() {
       for (const [key, value] of staged) committed.set(key, value);
+    },
+    mark() {
+      const before = new Map(staged);
+      return () => {
+        staged = before;
+      };
     },
     touch,
     timedOut,

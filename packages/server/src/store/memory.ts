@@ -4,7 +4,7 @@ import { claimOn, type Entry, freeAt, leaseRanOut } from './memory-operations.ts
 import { createRejections } from './memory-rejections.ts';
 import { createSweeps } from './memory-sweeps.ts';
 import { createTable } from './memory-table.ts';
-import { createStagedTransaction, type MemoryTransaction } from './memory-transaction.ts';
+import { createStagedTransaction, type MemoryTransaction, type StagedTransaction } from './memory-transaction.ts';
 import type { ClaimResult, OperationRecord, Sighting, Store, TakeCause } from './port.ts';
 
 export type { MemoryTransaction } from './memory-transaction.ts';
@@ -117,6 +117,15 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
       };
     },
     atomically: createAtomically(table, committed, clock),
+    async savepoint(tx, body) {
+      const goBack = (tx as StagedTransaction).mark();
+      try {
+        return await body();
+      } catch (error) {
+        goBack();
+        throw error;
+      }
+    },
 
     async recordRejected(rejection) {
       rejections.add(rejection);

@@ -299,6 +299,12 @@ export interface Store<Tx = unknown> {
    */
   atomically<T>(request: AtomicRequest, body: (tx: Tx) => Promise<AtomicEnd<T>>): Promise<AtomicResult<T>>;
 
+  /**
+   * Runs `body` inside a transaction that `atomically` gave: if it throws, what it wrote through `tx` is undone and the
+   * error is rethrown, while the rest of the transaction can go on. For a call nested in another's handler.
+   */
+  savepoint<T>(tx: Tx, body: () => Promise<T>): Promise<T>;
+
   /** Keeps a refused transition, deduplicated with a count, in a transaction of its own. */
   recordRejected(rejection: Omit<RejectedTransition, 'count' | 'firstAt' | 'lastAt'>): Promise<void>;
 

@@ -4,6 +4,7 @@ import { admitKey } from '../../admission/admit-key.ts';
 import { admitRequest } from '../../admission/admit-request.ts';
 import type { Policy } from '../../engine/policy.ts';
 import { engineErrorIn } from '../../engine/failure.ts';
+import type { Operation } from '../../engine/operation.ts';
 import { isRefusal } from '../../engine/refusal.ts';
 import type { RunResult } from '../../engine/request.ts';
 import type { Semel } from '../../semel.ts';
@@ -30,8 +31,14 @@ export interface ProcedureOptions {
   readonly minKeyLength: number;
 }
 
-/** Carries a socket call's raw, still enveloped input from the first middleware to the claim. */
-const ENVELOPE = Symbol('semel.envelope');
+/** Carries a call's envelope and the request's own context from the first middleware to the claim. */
+const ENTERED = Symbol('semel.entered');
+
+interface Entered {
+  readonly envelope: ReturnType<typeof unwrapInput>;
+  readonly ctx: object;
+}
+const enteredOf = ({ ctx }: MiddlewareCall): Entered => (ctx as { [ENTERED]: Entered })[ENTERED];
 
 /**
  * Puts the claim next to the resolver, behind every parser and guard, in whatever order they were written:
@@ -50,7 +57,7 @@ export function arrange(builder: AnyBuilder, policy: Policy, options: ProcedureO
     return { ...result, error: await shaped(result.error, call) };
   };
   const shaped = async (error: TRPCError, call: MiddlewareCall): Promise<TRPCError> => {
-    const shape = shapeOwnError(error, config, errorCall(call));
+    const shape = shapeOwnError(error, config, await errorCall(call));
     if (shape === undefined) return error;
     // tRPC's own formatter middleware is the public way to fix an error's shape.
     const [fix] = builder.errors(() => shape)._def.middlewares.slice(-1);
@@ -64,7 +71,8 @@ export function arrange(builder: AnyBuilder, policy: Policy, options: ProcedureO
     for (const shaper of errorShapers.toReversed()) {
       await shaper({ ...call, next: async () => ({ ok: false, error: trpcError }) });
     }
-    return describeTrpcError(trpcError, (e) => shapeByApplication(e, config, errorCall(call)));
+    const shown = await errorCall(call);
+    return describeTrpcError(trpcError, (e) => shapeByApplication(e, config, shown));
   };
 
   const parseOutput = async (value: unknown, call: MiddlewareCall): Promise<unknown> => {
@@ -77,8 +85,26 @@ export function arrange(builder: AnyBuilder, policy: Policy, options: ProcedureO
     return data;
   };
 
+  const handlerOf = (call: MiddlewareCall) => async (operation: Operation) => {
+    const ran = await call.next({ ctx: { operation } });
+    if (ran.ok) return ran.data;
+    // tRPC wraps what isn't its own: the engine wants to see a refusal, or its own error, as it was thrown.
+    const { cause } = ran.error;
+    throw isRefusal(cause) ? cause : (engineErrorIn(cause) ?? ran.error);
+  };
+
   const claim: Middleware = async (call) => {
     const { semel } = options;
+    const outer = outerOperation(call.ctx);
+    if (outer !== undefined) {
+      const procedure = policy.name ?? call.path;
+      const data = await semel.engine.runNested(outer, { procedure, mode: policy.mode }, async (operation) => {
+        const returned = await handlerOf(call)(operation);
+        if (isRefusal(returned)) throw asTrpcError(returned.error);
+        return parseOutput(returned, call);
+      });
+      return succeeded(data, call);
+    }
     const context = options.contextOf(call.ctx);
     if (context === undefined) {
       throw new TRPCError({
@@ -86,7 +112,7 @@ export function arrange(builder: AnyBuilder, policy: Policy, options: ProcedureO
         message: 'The context has no `idempotency`: put idempotencyContext({ req, info }) into it in createContext',
       });
     }
-    const envelope = (call.ctx as Record<symbol, unknown>)[ENVELOPE] as ReturnType<typeof unwrapInput>;
+    const { envelope } = enteredOf(call);
     const batchIndex = call.batchIndex ?? 0;
     const admittedKey = admitKey(context.carriers, envelope, batchIndex);
     if (!admittedKey.ok) throw refusalBeforeClaim(admittedKey.code, admittedKey.reason);
@@ -113,13 +139,7 @@ export function arrange(builder: AnyBuilder, policy: Policy, options: ProcedureO
         parseOutput: outputs.length === 0 ? undefined : (value) => parseOutput(value, call),
         trace: traceOf(context),
       },
-      async (operation) => {
-        const ran = await call.next({ ctx: { operation } });
-        if (ran.ok) return ran.data;
-        // tRPC wraps what isn't its own: the engine wants to see a refusal, or its own error, as it was thrown.
-        const { cause } = ran.error;
-        throw isRefusal(cause) ? cause : (engineErrorIn(cause) ?? ran.error);
-      },
+      handlerOf(call),
     );
     if (context.carriers.calls > 0) context.outcomes.push(outcomeOf(result, batchIndex));
     return answer(result, policy, call);
@@ -134,7 +154,7 @@ export function arrange(builder: AnyBuilder, policy: Policy, options: ProcedureO
 const unwrap: Middleware = async (call) => {
   const raw = await call.getRawInput().catch(() => undefined);
   const envelope = unwrapInput(raw);
-  const ctx = { [ENVELOPE]: envelope };
+  const ctx = { [ENTERED]: { envelope, ctx: call.ctx } satisfies Entered };
   return envelope.enveloped && envelope.ok
     ? call.next({ ctx, getRawInput: async () => envelope.input })
     : call.next({ ctx });
@@ -143,13 +163,24 @@ const unwrap: Middleware = async (call) => {
 function answer(result: RunResult, policy: Policy, call: MiddlewareCall): MiddlewareResult {
   switch (result.kind) {
     case 'completed':
-      return { ok: true, data: result.value, marker: 'middlewareMarker', ctx: call.ctx } as MiddlewareResult;
+      return succeeded(result.value, call);
     case 'failed':
       throw result.replayed ? trpcErrorFromStored(result.error) : asTrpcError(result.thrown);
     case 'refused':
       throw trpcErrorFromProblem(result, policy.mismatchStatus);
   }
 }
+
+/** A handler that calls another procedure with its own context hands its operation on. */
+function outerOperation(ctx: object): Operation | undefined {
+  const { operation } = ctx as { operation?: Partial<Operation> };
+  const isOurs = typeof operation?.refuse === 'function' && typeof operation.childKey === 'function';
+  return isOurs ? (operation as Operation) : undefined;
+}
+
+/** What tRPC's own resolver step returns; its marker is a type only. */
+const succeeded = (data: unknown, { ctx }: MiddlewareCall): MiddlewareResult =>
+  ({ ok: true, data, marker: 'middlewareMarker', ctx }) as MiddlewareResult;
 
 function outcomeOf(result: RunResult, batchIndex: number) {
   return result.kind === 'refused'
@@ -182,4 +213,10 @@ const asTrpcError = (error: unknown): TRPCError =>
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : 'Internal server error');
 
-const errorCall = ({ type, path, input, ctx }: MiddlewareCall) => ({ type, path, input, ctx });
+/** What tRPC itself shows a root formatter: the raw input and the request's context, so that a replay looks like a first answer. */
+const errorCall = async (call: MiddlewareCall) => ({
+  type: call.type,
+  path: call.path,
+  input: await call.getRawInput().catch(() => undefined),
+  ctx: enteredOf(call).ctx,
+});

@@ -1,0 +1,38 @@
+import { childKey } from '@semel/contract/v1/pure';
+import type { EngineContext } from './engine-context.ts';
+import { OperationMisuse } from './failure.ts';
+import type { Operation } from './operation.ts';
+import type { Handler } from './request.ts';
+
+/** The call that is made inside another's handler. */
+export interface NestedCall {
+  readonly procedure: string;
+  readonly mode: 'atomic' | 'leased';
+}
+
+/**
+ * An idempotent mutation called inside another's handler joins it: same transaction, under a child key, as a savepoint,
+ * so that the outer handler may catch its failure. It has no record of its own: the outer one's stands for both.
+ *
+ * @throws OperationMisuse unless both are atomic: anything else could commit one without the other
+ */
+export async function runNested<Tx>(
+  { store }: Pick<EngineContext<Tx>, 'store'>,
+  outer: Operation<Tx>,
+  { procedure, mode }: NestedCall,
+  handler: Handler<Tx>,
+): Promise<unknown> {
+  if (outer.mode !== 'atomic' || mode !== 'atomic') {
+    throw new OperationMisuse(
+      `${procedure} (${mode}) was called inside ${outer.procedure} (${outer.mode}): only atomic calls can join. Call its function directly, or from a step with a context of its own and the step's child key.`,
+    );
+  }
+  const { scope, key } = outer;
+  const inner: Operation<Tx> = {
+    ...outer,
+    procedure,
+    key: childKey({ scope, procedure: outer.procedure, key, step: procedure }),
+    childKey: (step) => childKey({ scope, procedure, key: inner.key, step }),
+  };
+  return store.savepoint(outer.tx, () => handler(inner));
+}
