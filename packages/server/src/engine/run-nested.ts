@@ -11,6 +11,12 @@ export interface NestedCall {
 }
 
 /**
+ * Savepoints of one transaction nest, they don't run side by side: rolling one back would take its sibling's writes with
+ * it. So the calls of one handler go one after the other, even when it made them at once.
+ */
+const lastOf = new WeakMap<object, Promise<unknown>>();
+
+/**
  * An idempotent mutation called inside another's handler joins it: same transaction, under a child key, as a savepoint,
  * so that the outer handler may catch its failure. It has no record of its own: the outer one's stands for both.
  *
@@ -34,5 +40,11 @@ export async function runNested<Tx>(
     key: childKey({ scope, procedure: outer.procedure, key, step: procedure }),
     childKey: (step) => childKey({ scope, procedure, key: inner.key, step }),
   };
-  return store.savepoint(outer.tx, () => handler(inner));
+  const before = lastOf.get(outer) ?? Promise.resolve();
+  const ran = before.then(() => store.savepoint(outer.tx, () => handler(inner)));
+  lastOf.set(
+    outer,
+    ran.catch(() => undefined),
+  );
+  return ran;
 }

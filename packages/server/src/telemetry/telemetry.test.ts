@@ -1,0 +1,98 @@
+import { metrics, trace } from '@opentelemetry/api';
+import {
+  AggregationTemporality,
+  InMemoryMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+} from '@opentelemetry/sdk-metrics';
+import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { policyFrom } from '../admission/policy.ts';
+import type { RunRequest } from '../engine/request.ts';
+import { createSemel } from '../semel.ts';
+import { createMemoryStore } from '../store/memory.ts';
+import type { SemelEvent } from './events.ts';
+
+const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+const spans = new InMemorySpanExporter();
+const provider = new MeterProvider({ readers: [new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 })] });
+
+beforeAll(() => {
+  metrics.setGlobalMeterProvider(provider);
+  trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(spans)] }));
+});
+afterAll(() => provider.shutdown());
+
+const request = (key: string, fingerprint = 'v1:a'): RunRequest => ({
+  scope: 'alice',
+  procedure: 'orders.create',
+  key,
+  ageMs: undefined,
+  fingerprint,
+  policy: policyFrom({ mode: 'leased' }),
+  failures: {
+    statusOf: (error) => (error as { status?: number }).status,
+    describe: () => ({ httpStatus: 402, code: 'PAYMENT_REQUIRED', message: 'declined' }),
+  },
+  trace: { actor: 'request' },
+});
+
+test('counts what became of every keyed call, with bounded labels only', async () => {
+  const events: SemelEvent[] = [];
+  const { engine } = createSemel({ store: createMemoryStore(), recovery: false, onEvent: (e) => events.push(e) });
+  await engine.run(request('a'), async () => 'done');
+  await engine.run(request('a'), async () => 'done');
+  await engine.run(request('a', 'v1:b'), async () => 'done');
+  await engine.run(request('b'), async () => Promise.reject(Object.assign(new Error('no'), { status: 402 })));
+  await expect(engine.run(request('c'), async () => Promise.reject(new Error('later')))).rejects.toThrow('later');
+
+  await provider.forceFlush();
+  const counted = exporter
+    .getMetrics()
+    .at(-1)
+    ?.scopeMetrics.flatMap((scope) => scope.metrics)
+    .find((metric) => metric.descriptor.name === 'idempotency.requests');
+  const byOutcome = Object.fromEntries(
+    (counted?.dataPoints ?? []).map((point) => [point.attributes['idempotency.outcome'], point.value]),
+  );
+  expect(byOutcome).toEqual({ executed: 1, replayed: 1, key_reused: 1, failed_final: 1, released: 1 });
+  expect(new Set((counted?.dataPoints ?? []).flatMap((point) => Object.keys(point.attributes)))).toEqual(
+    new Set(['idempotency.procedure', 'idempotency.outcome', 'idempotency.layer']),
+  );
+  expect(events.map((event) => event.type)).toEqual([
+    'claimed',
+    'executed',
+    'replayed',
+    'refused',
+    'claimed',
+    'executed',
+    'claimed',
+    'released',
+  ]);
+});
+
+test('gives each keyed call a span that leads to its operation and carries neither key nor scope', async () => {
+  spans.reset();
+  const { engine } = createSemel({ store: createMemoryStore(), recovery: false });
+  const result = await engine.run(request('span'), async () => 'done');
+  const [span] = spans.getFinishedSpans();
+  expect(span?.name).toBe('idempotency orders.create');
+  expect(span?.attributes).toEqual({
+    'idempotency.procedure': 'orders.create',
+    'idempotency.mode': 'leased',
+    'idempotency.outcome': 'completed',
+    'idempotency.replayed': false,
+    'idempotency.operation.id': 'operationId' in result ? result.operationId : '',
+  });
+});
+
+test('a listener that throws does not reach the caller', async () => {
+  const { engine } = createSemel({
+    store: createMemoryStore(),
+    recovery: false,
+    onEvent: () => {
+      throw new Error('log disk full');
+    },
+  });
+  expect(await engine.run(request('x'), async () => 'done')).toMatchObject({ kind: 'completed', value: 'done' });
+});
