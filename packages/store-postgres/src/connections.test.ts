@@ -1,21 +1,22 @@
 import { StoreUnavailable } from '@semel/server/store';
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createPostgresStore } from './store.ts';
-import { atomicRequest, createFixture, type Fixture, keep, request } from './testing/fixture.ts';
+import { atomicRequest, createFixture, databaseUrl, type Fixture, keep, request } from './testing/fixture.ts';
 
 let db: Fixture;
 beforeAll(async () => {
-  db = await createFixture(inject('databaseUrl'), 'connections');
+  db = await createFixture('connections');
 });
 afterAll(() => db.close());
 
 const trace = { actor: 'request' };
+const HOUR = 3_600_000;
 
 test('handlers that hold every connection for three leases cause no takeover', async () => {
   const store = db.store({ handlerConnections: 2 });
   const rival = db.store();
   const base = request();
-  const asked = { ...base, policy: { ...base.policy, leaseMs: 400, onCrash: 'resume' as const } };
+  const asked = { ...base, policy: { ...base.policy, leaseMs: HOUR, onCrash: 'resume' as const } };
   const won = await store.claim(asked);
   if (!won.won) throw new Error('lost');
   let finish = () => {};
@@ -28,15 +29,14 @@ test('handlers that hold every connection for three leases cause no takeover', a
       return keep('value');
     }),
   );
-  const until = won.claim.now + 3 * asked.policy.leaseMs;
   let takeovers = 0;
-  for (let now = 0; now < until; ) {
+  for (let round = 0; round < 5; round++) {
+    await db.travel(0.7 * HOUR); // five times: three and a half leases
     expect(await store.renew([won.claim])).toMatchObject([{ renewed: true }]);
     const seen = await rival.claim({ ...asked, owner: 'rival' });
     if (seen.won) throw new Error('won');
     const taken = await rival.take({ ...asked, owner: 'rival' }, seen.record, 'overtaken');
     if (taken.won) takeovers++;
-    now = seen.now;
   }
   expect(takeovers).toBe(0);
   const step = { name: 'a', kind: 'step', fingerprint: '', result: '1', attempt: 1 } as const;
@@ -49,7 +49,7 @@ test('handlers that hold every connection for three leases cause no takeover', a
 });
 
 test('a handler that gets no connection in time is told that the store is unavailable, and nothing ran', async () => {
-  const connection = { connectionString: inject('databaseUrl'), connectionTimeoutMillis: 100 };
+  const connection = { connectionString: databaseUrl, connectionTimeoutMillis: 1_000 };
   const store = db.store({ handlerConnections: 1, connection });
   await store.atomically(atomicRequest(), async () => {
     let ran = false;
@@ -65,7 +65,7 @@ test('a handler that gets no connection in time is told that the store is unavai
 
 test('connections that died while idle are replaced without anybody noticing', async () => {
   const applicationName = `semel_idle_${process.pid}`;
-  const connection = { connectionString: inject('databaseUrl'), application_name: applicationName };
+  const connection = { connectionString: databaseUrl, application_name: applicationName };
   const store = db.store({ connection });
   const asked = request();
   const use = async () => {
@@ -101,7 +101,7 @@ test('a server that can not be reached is StoreUnavailable with the cause, whate
 });
 
 test('a schema that was never migrated is called by its name', async () => {
-  const store = createPostgresStore({ connection: inject('databaseUrl'), schema: 'semel_not_there' });
+  const store = createPostgresStore({ connection: databaseUrl, schema: 'semel_not_there' });
   await expect(store.lookup(request())).rejects.toThrow('call migratePostgres()');
   await expect(store.claim(request())).rejects.toThrow('call migratePostgres()');
   await expect(store.atomically(atomicRequest(), async () => keep(1))).rejects.toThrow(
@@ -111,7 +111,7 @@ test('a schema that was never migrated is called by its name', async () => {
 });
 
 test('an answer that does not come ends the connection instead of being waited for', async () => {
-  const connection = { connectionString: inject('databaseUrl'), query_timeout: 200 };
+  const connection = { connectionString: databaseUrl, query_timeout: 200 };
   const store = db.store({ connection });
   const asked = request();
   await db.store().claim(asked);
@@ -129,7 +129,7 @@ test('an answer that does not come ends the connection instead of being waited f
 });
 
 test('closing twice is closing once', async () => {
-  const store = createPostgresStore({ connection: inject('databaseUrl'), schema: db.schema });
+  const store = createPostgresStore({ connection: databaseUrl, schema: db.schema });
   await store.ping();
   await Promise.all([store.close(), store.close()]);
   await expect(store.ping()).rejects.toBeInstanceOf(StoreUnavailable);

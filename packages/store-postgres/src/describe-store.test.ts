@@ -1,11 +1,11 @@
 import { describeStore } from '@semel/testing';
 import type pg from 'pg';
-import { afterAll, beforeAll, inject } from 'vitest';
+import { afterAll, beforeAll } from 'vitest';
 import { createFixture, type Fixture } from './testing/fixture.ts';
 
 let db: Fixture;
 beforeAll(async () => {
-  db = await createFixture(inject('databaseUrl'), 'describe');
+  db = await createFixture('describe');
 });
 afterAll(() => db.close());
 

@@ -1,12 +1,13 @@
 import type { Claim } from '@semel/server/store';
 import { createTcpProxy, loseAnswerAfter, type TcpProxy } from '@semel/testing/faults';
 import pg from 'pg';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { statementsFor } from './statements/all.ts';
 import {
   atomicRequest,
   COMPLETED,
   createFixture,
+  databaseUrl,
   type Fixture,
   keep,
   random,
@@ -19,16 +20,16 @@ const options = { timeoutMs: 15_000, trace: { actor: 'request' } };
 let db: Fixture;
 let proxy: TcpProxy;
 beforeAll(async () => {
-  db = await createFixture(inject('databaseUrl'), 'faults');
+  db = await createFixture('faults');
 });
 afterAll(() => db.close());
 beforeEach(async () => {
-  const { hostname, port } = new URL(inject('databaseUrl'));
+  const { hostname, port } = new URL(databaseUrl);
   proxy = await createTcpProxy({ target: { host: hostname, port: Number(port) } });
 });
 afterEach(() => proxy.close());
 
-const throughProxy = () => db.store({ connection: proxy.url(inject('databaseUrl')) });
+const throughProxy = () => db.store({ connection: proxy.url(databaseUrl) });
 
 async function claimed(): Promise<Claim> {
   const result = await db.store().claim(request());
@@ -175,7 +176,7 @@ test('a transaction whose COMMIT never arrived is rolled back, throws, and can b
 test('a transaction that was declared rolled back can not commit when its last flight arrives after all', async () => {
   const claim = await claimed();
   const statements = statementsFor(db.schema);
-  const late = new pg.Client(inject('databaseUrl'));
+  const late = new pg.Client(databaseUrl);
   await late.connect();
   await late.query('BEGIN');
   const { text } = statements.openTransaction;

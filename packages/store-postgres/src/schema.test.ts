@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { COMPLETED, createFixture, type Fixture, random, request } from './testing/fixture.ts';
 
 let db: Fixture;
 beforeAll(async () => {
-  db = await createFixture(inject('databaseUrl'), 'schema');
+  db = await createFixture('schema');
 });
 afterAll(() => db.close());
 

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   atomicRequest,
   COMPLETED,
@@ -11,7 +11,7 @@ import {
 
 let db: Fixture;
 beforeAll(async () => {
-  db = await createFixture(inject('databaseUrl'), 'store');
+  db = await createFixture('store');
 });
 afterAll(() => db.close());
 

@@ -13,6 +13,7 @@ import { schemaName } from './schema-name.ts';
 import { statementsFor } from './statements/all.ts';
 import { sightingFromRow } from './statements/record.ts';
 import { createAtomically } from './transactions/atomically.ts';
+import { savepoint } from './transactions/savepoint.ts';
 import { createTransact } from './transactions/transact.ts';
 
 export interface PostgresStoreOptions {
@@ -96,6 +97,7 @@ export function createPostgresStore(options: PostgresStoreOptions): Store<pg.Cli
     recordRejected: fence.recordRejected,
     transact: createTransact({ pool, control, send, statements, fence, reads }),
     atomically: createAtomically({ schema, pool, control, send, statements, lookup }),
+    savepoint,
     ...createSweeps(control, statements),
 
     async history(operationId) {

@@ -1,9 +1,10 @@
 import pg from 'pg';
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import {
   atomicRequest,
   COMPLETED,
   createFixture,
+  databaseUrl,
   FAILED,
   type Fixture,
   keep,
@@ -13,7 +14,7 @@ import {
 
 let db: Fixture;
 beforeAll(async () => {
-  db = await createFixture(inject('databaseUrl'), 'transactions');
+  db = await createFixture('transactions');
   await db.sql(`CREATE TABLE {s}.parent (id int PRIMARY KEY)`);
   await db.sql(
     `CREATE TABLE {s}.child (parent int REFERENCES {s}.parent DEFERRABLE INITIALLY DEFERRED, note text NOT NULL)`,
@@ -48,7 +49,7 @@ test('a serialization failure runs the whole transaction again', async () => {
   const store = db.store();
   const asked = atomicRequest({ isolation: 'serializable' });
   const note = random();
-  const rival = new pg.Client(inject('databaseUrl'));
+  const rival = new pg.Client(databaseUrl);
   await rival.connect();
   let runs = 0;
   const result = await store.atomically(asked, async (tx) => {
@@ -107,6 +108,38 @@ test.each(['COMMIT', 'ROLLBACK', 'COMMIT; BEGIN', 'ROLLBACK; BEGIN'])(
   },
 );
 
+test('what a nested body wrote before it threw is undone, and the rest of the transaction goes on', async () => {
+  const store = db.store();
+  const [outer, inner, kept] = [random(), random(), random()];
+  const result = await store.atomically(atomicRequest(), async (tx) => {
+    await db.effect(tx, outer);
+    const nested = store.savepoint(tx, async () => {
+      await db.effect(tx, inner);
+      await tx.query('SELECT 1 / 0');
+    });
+    await expect(nested).rejects.toThrow('division by zero');
+    await store.savepoint(tx, () => db.effect(tx, kept));
+    return keep('value');
+  });
+  expect(result).toMatchObject({ kind: 'settled' });
+  const effects = await db.effects();
+  expect([outer, inner, kept].map((note) => effects.includes(note))).toEqual([true, false, true]);
+});
+
+test('a nested body that swallowed an SQL error does not pass for done', async () => {
+  const store = db.store();
+  const note = random();
+  await store.atomically(atomicRequest(), async (tx) => {
+    const nested = store.savepoint(tx, async () => {
+      await db.effect(tx, note);
+      await tx.query('SELECT 1 / 0').catch(() => {});
+    });
+    await expect(nested).rejects.toMatchObject({ code: '25P02' });
+    return keep('value');
+  });
+  expect(await db.effects()).not.toContain(note);
+});
+
 test('a query that comes after its handler returned is refused', async () => {
   const store = db.store({ handlerConnections: 1 });
   let late: pg.ClientBase | undefined;
@@ -131,7 +164,7 @@ test('a handler can not release or end the connection', async () => {
 
 test('a statement that runs longer than the limit is ended by the server, and nothing remains', async () => {
   const store = db.store();
-  const asked = atomicRequest({ timeoutMs: 50 });
+  const asked = atomicRequest({ timeoutMs: 500 });
   const call = store.atomically(asked, async (tx) => {
     await tx.query('SELECT pg_sleep(20)');
     return keep('value');
@@ -149,8 +182,9 @@ test('a transaction that idles longer than the limit is ended by the server, and
     ended = await tx.query('SELECT 1').catch((error: unknown) => error);
     throw ended;
   });
-  await expect(call).rejects.toBe(ended);
-  expect(ended).toBeInstanceOf(Error);
+  const thrown: unknown = await call.catch((error: unknown) => error);
+  expect(thrown).toBeInstanceOf(Error);
+  expect(thrown).toBe(ended);
   expect(await store.lookup(asked)).toBeUndefined();
 });
 

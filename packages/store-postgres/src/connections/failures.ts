@@ -39,14 +39,18 @@ const GOODBYES: ReadonlySet<string> = new Set([
 
 /** Connected to a server that became a replica: nothing was written, and a new connection may find the primary. */
 export function isReadOnly(error: unknown): boolean {
-  return sqlState(error) === '25006';
+  return hasState(error, '25006');
 }
 
-/** Serialization failure or deadlock, also when a handler's library wrapped it. */
+/** Serialization failure or deadlock. */
 export function isRetryable(error: unknown): boolean {
-  for (let cause: unknown = error, depth = 0; cause !== undefined && cause !== null && depth < 10; depth++) {
-    const state = sqlState(cause);
-    if (state === '40001' || state === '40P01') return true;
+  return hasState(error, '40001') || hasState(error, '40P01');
+}
+
+/** Also when a handler's library wrapped it. */
+function hasState(error: unknown, state: string): boolean {
+  for (let cause = error, depth = 0; cause !== undefined && cause !== null && depth < 10; depth++) {
+    if (sqlState(cause) === state) return true;
     cause = typeof cause === 'object' && 'cause' in cause ? cause.cause : undefined;
   }
   return false;

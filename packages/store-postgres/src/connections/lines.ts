@@ -69,7 +69,7 @@ export function createLines(
     async close() {
       closed = true;
       const open = await Promise.allSettled(lines.filter((line) => line !== undefined));
-      await Promise.all(open.map((line) => (line.status === 'fulfilled' ? line.value.end() : undefined)));
+      await Promise.all(open.map(async (line) => line.status === 'fulfilled' && line.value.end()));
     },
   };
 }

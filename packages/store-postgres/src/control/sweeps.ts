@@ -43,6 +43,7 @@ export function createSweeps(
         const ids = batch.map(([operationId]) => operationId);
         const changed = ids.length > 0 ? await ask([statements.deleteExpired, [ids]]) : [];
         const complete = batch.length < limit;
+        if (complete) await ask([statements.forgetRefused, []]);
         const last = batch.at(-1);
         const next = complete || last === undefined ? ['-infinity', ''] : [last[1], last[0]];
         if (next[0] !== held[0] || next[1] !== held[1]) await ask([statements.passExpired, next]);

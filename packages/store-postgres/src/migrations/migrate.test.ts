@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { sqlStateCheck, sqlTransitionCheck } from '@semel/contract/v1/pure';
+import { sqlStateCheck, TRANSITIONS } from '@semel/contract/v1/pure';
 import pg from 'pg';
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { databaseUrl } from '../testing/fixture.ts';
 import { operations } from './0001-operations.ts';
 import { applyMigrations, MIGRATIONS, migratePostgres } from './migrate.ts';
 import { checksum, type Migration } from './migration.ts';
 
-const connection = inject('databaseUrl');
+const connection = databaseUrl;
 const prefix = `t_migrate_${randomBytes(4).toString('hex')}`;
 const schemas: string[] = [];
 let pool: pg.Pool;
@@ -81,13 +82,14 @@ test('a migration that fails leaves nothing of itself and keeps those before it'
 });
 
 test('the first migration is frozen', () => {
-  expect(checksum(operations)).toBe('FROZEN');
+  expect(checksum(operations)).toBe('a4d1b4263aa0412f491c63494189caf4eb9dfdcef4f455bfa860b20b5fff5c52');
 });
 
 test("the states and transitions that the schema allows are the contract's", () => {
   expect(operations.sql).toContain(`CONSTRAINT operation_state CHECK (${sqlStateCheck('state')})`);
+  const edges = TRANSITIONS.map(({ from, to, cause }) => `    ${from ?? 'absent'} ${to} ${cause}`);
   expect(operations.sql).toContain(
-    `CONSTRAINT transition_allowed CHECK (${sqlTransitionCheck('from_state', 'to_state', 'cause')})`,
+    `CHECK ((coalesce(from_state, 'absent') || ' ' || to_state || ' ' || cause) = ANY ('{\n${edges.join(',\n')}\n  }'))`,
   );
 });
 

@@ -18,7 +18,7 @@ import { settleReleased } from './settle-released.ts';
 import type { Statement } from './statement.ts';
 import { steps } from './steps.ts';
 import { suspendOrphan } from './suspend-orphan.ts';
-import { createdAfter, deleteExpired, expiryCursor, passExpired } from './sweep-expired.ts';
+import { createdAfter, deleteExpired, expiryCursor, forgetRefused, passExpired } from './sweep-expired.ts';
 import { claimedAfter, orphanCursor, passOrphans, suspendOrphans } from './sweep-orphans.ts';
 import { takeOverdue, takeReleased } from './take.ts';
 
@@ -31,6 +31,7 @@ const ALL = {
   expiryCursor,
   fenceOff,
   find,
+  forgetRefused,
   history,
   holders,
   lookup,

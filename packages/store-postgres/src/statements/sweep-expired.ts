@@ -60,3 +60,15 @@ export const passExpired = (s: string) =>
     'pass_expired',
     `UPDATE ${s}.sweep SET cursor_at = $1::timestamptz, cursor_id = $2 WHERE name = 'expired'`,
   );
+
+// In:     nothing.
+// Out:    nothing.
+// Atomic: old refusals whose operation is gone: a late owner may come after its operation was deleted or replaced.
+//         The table is all but empty in a healthy system, so it is read whole, once a round.
+export const forgetRefused = (s: string) =>
+  statement(
+    'forget_refused',
+    `DELETE FROM ${s}.rejected_transition r
+WHERE r.last_at < clock_timestamp() - interval '30 days'
+  AND NOT EXISTS (SELECT FROM ${s}.operation o WHERE o.operation_id = r.operation_id)`,
+  );

@@ -1,8 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import type { AtomicEnd, AtomicRequest, ClaimRequest, Store } from '@semel/server/store';
 import pg from 'pg';
+import { inject } from 'vitest';
 import { migratePostgres } from '../migrations/migrate.ts';
 import { createPostgresStore, type PostgresStoreOptions } from '../store.ts';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    databaseUrl: string;
+  }
+}
+
+/** The Postgres of this test run. */
+export const databaseUrl: string = inject('databaseUrl');
 
 /** A schema of its own for one test file, with a table that stands for the handlers' effects. */
 export interface Fixture {
@@ -20,7 +30,7 @@ export interface Fixture {
   close(keep?: boolean): Promise<void>;
 }
 
-export async function createFixture(databaseUrl: string, name: string): Promise<Fixture> {
+export async function createFixture(name: string): Promise<Fixture> {
   const schema = `t_${name}_${randomBytes(4).toString('hex')}`;
   await migratePostgres({ connection: databaseUrl, schema });
   const pool = new pg.Pool({ connectionString: databaseUrl, max: 3 });

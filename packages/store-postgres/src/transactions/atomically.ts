@@ -16,7 +16,7 @@ import type { Statements } from '../statements/all.ts';
 import { requestValues, sightingFromRow } from '../statements/record.ts';
 import { lend } from './lend.ts';
 import { afterLostAtomicCommit } from './lost-commit.ts';
-import { endedByHandler, open, rollBack } from './open.ts';
+import { begin, endedByHandler, open, rollBack, timeoutSetting } from './open.ts';
 
 interface Parts {
   readonly schema: string;
@@ -29,12 +29,6 @@ interface Parts {
 
 /** After a serialization failure, a deadlock, or a COMMIT that is known not to have happened. */
 const MAX_RERUNS = 3;
-
-const BEGIN = {
-  'read committed': 'BEGIN ISOLATION LEVEL READ COMMITTED',
-  'repeatable read': 'BEGIN ISOLATION LEVEL REPEATABLE READ',
-  serializable: 'BEGIN ISOLATION LEVEL SERIALIZABLE',
-};
 
 type Once<T> = AtomicResult<T> | { readonly kind: 'again'; readonly cause: unknown };
 
@@ -61,9 +55,9 @@ export function createAtomically({ schema, pool, control, send, statements, look
     body: (tx: pg.ClientBase) => Promise<AtomicEnd<T>>,
   ): Promise<Once<T>> {
     const lock = lockOf(schema, request);
-    const limit = String(Math.ceil(request.timeoutMs));
+    const limit = timeoutSetting(request.timeoutMs);
     const { client, marker, answers } = await open(pool, send, (mark) => [
-      request.isolation === undefined ? 'BEGIN' : BEGIN[request.isolation],
+      begin(request.isolation),
       [statements.openAtomic, [limit, mark, lock]],
       [statements.lookup, [request.scope, request.procedure, request.key]],
       'SAVEPOINT semel_body',
@@ -85,7 +79,7 @@ export function createAtomically({ schema, pool, control, send, statements, look
       end = await body(loan.tx);
     } catch (error) {
       loan.end();
-      await rollBack(client);
+      await rollBack(client, error);
       if (isRetryable(error)) return { kind: 'again', cause: error };
       throw error;
     }
@@ -111,7 +105,7 @@ export function createAtomically({ schema, pool, control, send, statements, look
       client.release(true);
       return afterLoss(request, end, found, lock, error);
     }
-    await rollBack(client);
+    await rollBack(client, error);
     if (sqlState(error) === RAISED.markerLost) throw endedByHandler(error);
     if (sqlState(error) === RAISED.overtaken || isIdentityTaken(error)) {
       const now = await lookup(request);

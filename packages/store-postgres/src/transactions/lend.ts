@@ -15,8 +15,9 @@ export function lend(client: pg.PoolClient): Loan {
     if (!over) return Reflect.apply(client.query, client, args);
     const error = new Error('The transaction is over: a query came after its handler had returned');
     const callback = args.at(-1);
-    if (typeof callback === 'function') return void process.nextTick(callback, error);
-    return Promise.reject(error);
+    if (typeof callback !== 'function') return Promise.reject(error);
+    process.nextTick(callback, error);
+    return undefined;
   };
   const forbidden = (): never => {
     throw new Error('The connection belongs to the store: a handler must not connect, end or release it');

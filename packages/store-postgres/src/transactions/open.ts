@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { AtomicRequest } from '@semel/server/store';
 import type pg from 'pg';
 import { explained, isConnectionLoss, isReadOnly, unavailable } from '../connections/failures.ts';
 import { type Answer, firstError, flight, type Query, type Send } from '../connections/flight.ts';
@@ -10,6 +11,19 @@ export interface Opened {
   /** Set in the first flight and asserted by the last statement. */
   readonly marker: string;
   readonly answers: readonly Answer[];
+}
+
+/**
+ * Never the server's default: in a stricter one every renewal of the lease would make the settlement of the same
+ * operation a serialization failure.
+ */
+export function begin(isolation: AtomicRequest['isolation'] = 'read committed'): string {
+  return `BEGIN ISOLATION LEVEL ${isolation}`;
+}
+
+/** Milliseconds as Postgres takes them: whole, positive (0 would be no limit at all), 32 bits. */
+export function timeoutSetting(ms: number): string {
+  return String(Math.min(Math.max(Math.ceil(ms), 1), 2_147_483_647));
 }
 
 /**
@@ -39,11 +53,14 @@ export async function open(
   }
 }
 
-/** Ends a transaction whose outcome nobody waits for. A client that can't be brought out of it is destroyed. */
-export async function rollBack(client: pg.PoolClient): Promise<void> {
+/**
+ * Ends a transaction whose outcome nobody waits for. A client that can't be brought out of it is destroyed, and one
+ * that turned out to be connected to a replica.
+ */
+export async function rollBack(client: pg.PoolClient, because?: unknown): Promise<void> {
   try {
     await client.query('ROLLBACK');
-    giveBack(client);
+    giveBack(client, isReadOnly(because) ? because : undefined);
   } catch {
     client.release(true); // the server ends the transaction with the connection
   }

@@ -7,7 +7,7 @@ import { type Fence, isHeldBy, isSettledSo } from '../control/fence.ts';
 import type { Statements } from '../statements/all.ts';
 import { lend } from './lend.ts';
 import { afterLostCommit } from './lost-commit.ts';
-import { endedByHandler, open, rollBack } from './open.ts';
+import { begin, endedByHandler, open, rollBack, timeoutSetting } from './open.ts';
 
 interface Parts {
   readonly pool: pg.Pool;
@@ -25,9 +25,9 @@ export function createTransact({ pool, control, send, statements, fence, reads }
     body: (tx: pg.ClientBase) => Promise<TransactionEnd<T>>,
     { timeoutMs, trace }: { readonly timeoutMs: number; readonly trace: Trace },
   ): Promise<TransactResult<T>> {
-    const limit = String(Math.ceil(timeoutMs));
+    const limit = timeoutSetting(timeoutMs);
     const { client, marker, answers } = await open(pool, send, (mark) => [
-      'BEGIN',
+      begin('read committed'),
       [statements.openTransaction, [limit, mark, claim.operationId]],
     ]);
     // Null where the operation is gone: no epoch equals it, so the write raises.
@@ -39,7 +39,7 @@ export function createTransact({ pool, control, send, statements, fence, reads }
       end = await body(loan.tx);
     } catch (error) {
       loan.end();
-      await rollBack(client);
+      await rollBack(client, error);
       throw error;
     }
     loan.end();
@@ -59,17 +59,12 @@ export function createTransact({ pool, control, send, statements, fence, reads }
       client.release(true);
       return afterLoss(end, error);
     }
-    await rollBack(client);
-    switch (sqlState(error)) {
-      case RAISED.markerLost:
-        throw endedByHandler(error);
-      case RAISED.stepExists:
-        return committed(end, null);
-      case RAISED.overtaken:
-        return refused(await current(), error);
-      default:
-        throw error;
-    }
+    await rollBack(client, error);
+    const state = sqlState(error);
+    if (state === RAISED.markerLost) throw endedByHandler(error);
+    if (state === RAISED.stepExists) return committed(end, null);
+    if (state === RAISED.overtaken) return refused(await current(), error);
+    throw error;
 
     function committed({ value }: TransactionEnd<T>, expiresAt: unknown): TransactResult<T> {
       return { kind: 'committed', value, ...(typeof expiresAt === 'number' ? { expiresAt } : undefined) };

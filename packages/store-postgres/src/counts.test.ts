@@ -1,0 +1,211 @@
+import { randomBytes } from 'node:crypto';
+import type { Store } from '@semel/server/store';
+import { createTcpProxy, type TcpProxy } from '@semel/testing/faults';
+import pg from 'pg';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { migratePostgres } from './migrations/migrate.ts';
+import { createPostgresStore } from './store.ts';
+import {
+  atomicRequest,
+  COMPLETED,
+  createFixture,
+  databaseUrl,
+  type Fixture,
+  keep,
+  request,
+} from './testing/fixture.ts';
+
+// What an operation costs, exactly: these counts are the design, and the only figures that don't depend on a machine.
+
+let db: Fixture;
+let proxy: TcpProxy;
+/** Every statement that pg was given, in order. */
+const sent: string[] = [];
+/** Times that bytes went to the server after it had answered, or on another connection. */
+let flights = 0;
+
+beforeAll(async () => {
+  db = await createFixture('counts');
+});
+afterAll(() => db.close());
+beforeEach(async () => {
+  const { hostname, port } = new URL(databaseUrl);
+  const waiting = new Set<unknown>();
+  proxy = await createTcpProxy({
+    target: { host: hostname, port: Number(port) },
+    faults: {
+      onData(direction, _chunk, connection) {
+        if (direction === 'toClient') waiting.delete(connection);
+        else if (!waiting.has(connection)) {
+          waiting.add(connection);
+          flights++;
+        }
+        return 'pass';
+      },
+    },
+  });
+  const query = pg.Client.prototype.query;
+  vi.spyOn(pg.Client.prototype, 'query').mockImplementation(function (this: pg.Client, ...args: unknown[]) {
+    const [config] = args;
+    sent.push(typeof config === 'string' ? config : (config as { text: string }).text);
+    return Reflect.apply(query, this, args) as unknown;
+  } as never);
+});
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await proxy.close();
+});
+
+/** Connections are open and statements prepared before anything is counted. */
+async function warm(): Promise<Store<pg.ClientBase>> {
+  const store = db.store({
+    connection: proxy.url(databaseUrl),
+    handlerConnections: 1,
+    controlConnections: 1,
+    lookupConnections: 1,
+  });
+  await store.atomically(atomicRequest(), async () => keep('value'));
+  const claimed = await store.claim(request());
+  if (claimed.won) await store.settle(claimed.claim, COMPLETED, { actor: 'request' });
+  await store.lookup(request());
+  sent.length = 0;
+  flights = 0;
+  return store;
+}
+
+const counted = () => ({ statements: sent.map((text) => text.trimStart().split(/\s/, 1)[0]), flights });
+
+test('an atomic first execution costs two flights besides the handler’s own', async () => {
+  const store = await warm();
+  await store.atomically(atomicRequest(), async () => keep('value'));
+  expect(counted()).toEqual({
+    statements: ['BEGIN', 'SELECT', 'SELECT', 'SAVEPOINT', 'SET', 'WITH', 'COMMIT'],
+    flights: 2,
+  });
+});
+
+test('an atomic first execution with one statement of the handler costs three flights', async () => {
+  const store = await warm();
+  await store.atomically(atomicRequest(), async (tx) => {
+    await db.effect(tx, 'counted');
+    return keep('value');
+  });
+  expect(counted().flights).toBe(3);
+});
+
+test('a refusal that discards its effects costs the same flights', async () => {
+  const store = await warm();
+  await store.atomically(atomicRequest(), async () => ({ ...keep('value'), effects: 'discard' }));
+  expect(counted().flights).toBe(2);
+});
+
+test('a replay costs one SELECT', async () => {
+  const store = await warm();
+  const asked = atomicRequest();
+  await store.atomically(asked, async () => keep('value'));
+  sent.length = 0;
+  flights = 0;
+  expect((await store.lookup(asked))?.record.outcome).toBe('{"v":1}');
+  expect(counted()).toEqual({ statements: ['SELECT'], flights: 1 });
+});
+
+test('a leased claim costs one statement, its settlement another', async () => {
+  const store = await warm();
+  const claimed = await store.claim(request());
+  expect(counted()).toEqual({ statements: ['WITH'], flights: 1 });
+  if (claimed.won) await store.settle(claimed.claim, COMPLETED, { actor: 'request' });
+  expect(counted()).toEqual({ statements: ['WITH', 'WITH'], flights: 2 });
+});
+
+test('all leases of a process are renewed by one statement', async () => {
+  const store = await warm();
+  const results = await Promise.all(Array.from({ length: 20 }, () => store.claim(request())));
+  sent.length = 0;
+  flights = 0;
+  const renewed = await store.renew(results.flatMap((result) => (result.won ? [result.claim] : [])));
+  expect(renewed.filter((each) => each.renewed)).toHaveLength(20);
+  expect(counted()).toEqual({ statements: ['WITH'], flights: 1 });
+});
+
+test('a settling transaction costs two flights besides the handler’s own', async () => {
+  const store = await warm();
+  const settle = async () => {
+    const claimed = await store.claim(request());
+    if (!claimed.won) throw new Error('lost');
+    flights = 0;
+    await store.transact(claimed.claim, async () => ({ kind: 'settle', settlement: COMPLETED, value: 1 }), {
+      timeoutMs: 5_000,
+      trace: { actor: 'request' },
+    });
+    return flights;
+  };
+  await settle();
+  expect(await settle()).toBe(2);
+});
+
+test.each([
+  { what: 'an atomic execution', transactions: 1, written: 3 },
+  { what: 'a leased execution', transactions: 2, written: 4 },
+  { what: 'a replay', transactions: 1, written: 0 },
+] as const)('$what is $transactions transaction(s) and $written written rows', async ({ what, ...cost }) => {
+  const run = async (n: number) => {
+    const { url, totals } = await freshDatabase();
+    const store = createPostgresStore({ connection: url, controlConnections: 1, lookupConnections: 1 });
+    const asked = request();
+    await store.claim(asked);
+    for (let i = 0; i < n; i++) {
+      if (what === 'an atomic execution') {
+        await store.atomically(atomicRequest(), async (tx) => {
+          await tx.query('INSERT INTO effect VALUES (1)');
+          return keep('value');
+        });
+      } else if (what === 'a leased execution') {
+        const claimed = await store.claim(request());
+        if (claimed.won) await store.settle(claimed.claim, COMPLETED, { actor: 'request' });
+      } else await store.lookup(asked);
+    }
+    await store.close();
+    return totals();
+  };
+  const few = await run(1);
+  const many = await run(11);
+  // Opening connections costs transactions too, the same in both runs.
+  expect({
+    transactions: (many.transactions - few.transactions) / 10,
+    written: (many.written - few.written) / 10,
+  }).toEqual(cost);
+});
+
+/** Statistics are kept per database, so one that nobody else uses is counted. */
+async function freshDatabase() {
+  const name = `semel_counts_${randomBytes(4).toString('hex')}`;
+  await db.pool.query(`CREATE DATABASE ${name}`);
+  const url = new URL(databaseUrl);
+  url.pathname = `/${name}`;
+  const connection = url.href;
+  await migratePostgres({ connection });
+  const client = new pg.Client({ connectionString: connection });
+  await client.connect();
+  await client.query('CREATE TABLE effect (id integer)');
+  await client.end();
+  return {
+    url: connection,
+    async totals() {
+      // A backend has reported everything once it is gone.
+      await vi.waitFor(async () => {
+        const { rows } = await db.pool.query(
+          `SELECT pid FROM pg_stat_activity WHERE datname = '${name}' AND backend_type = 'client backend'`,
+        );
+        if (rows.length > 0) throw new Error('still connected');
+      }, 10_000);
+      const { rows } = await db.pool.query<{ transactions: number; written: number }>(
+        `SELECT (xact_commit + xact_rollback)::int AS transactions,
+           (tup_inserted + tup_updated + tup_deleted)::int AS written
+         FROM pg_stat_database WHERE datname = '${name}'`,
+      );
+      await db.pool.query(`DROP DATABASE ${name} WITH (FORCE)`);
+      if (rows[0] === undefined) throw new Error('no statistics');
+      return rows[0];
+    },
+  };
+}
