@@ -1,6 +1,7 @@
 import { fingerprint } from '@semel/contract/v1/pure';
 import { createMemoryStore, createSemel, type Semel } from '@semel/server';
 import { internalIdempotencyContext, type IdempotencyContext, type IdempotencyMeta, trpcIdempotency } from '@semel/server/trpc';
+import { type Handler, policyFrom } from '@semel/server/adapter';
 import { createPostgresStore, migratePostgres } from '@semel/store-postgres';
 import { initTRPC } from '@trpc/server';
 import pg from 'pg';
@@ -23,12 +24,13 @@ export interface Rig {
   readonly first: readonly Variant[];
   readonly replay: readonly Variant[];
   readonly engine: readonly Variant[];
+  readonly trpc: readonly Variant[];
   close(): Promise<void>;
 }
 
 /** Everything that is compared, on one Postgres, within one process. */
 export async function createRig(databaseUrl: string): Promise<Rig> {
-  const run = Date.now().toString(36);
+  const stamp = Date.now().toString(36);
   const pool = new pg.Pool({ connectionString: databaseUrl, max: 10, pipeline: true } as pg.PoolConfig);
   await pool.query(`create schema if not exists bench;
     create table if not exists bench.effect (id text primary key, note text not null);
@@ -37,10 +39,11 @@ export async function createRig(databaseUrl: string): Promise<Rig> {
   const store = createPostgresStore({ connection: databaseUrl, schema: 'bench_semel' });
   const semel = createSemel({ store, recovery: false });
   const call = caller(semel);
+  const runDirect = runner(semel);
   const outcome = JSON.stringify(PAYLOAD);
 
   const handWritten = async (i: number): Promise<void> => {
-    const key = `${run}-h-${i}`;
+    const key = `${stamp}-h-${i}`;
     const client = await pool.connect();
     const claimed = Promise.all([client.query('begin'), client.query({ ...CLAIM, values: [key, fingerprint('x', PAYLOAD)] })]);
     await claimed;
@@ -51,28 +54,34 @@ export async function createRig(databaseUrl: string): Promise<Rig> {
 
   const HOT = 1000;
   for (let i = 0; i < HOT; i++) {
-    await pool.query("insert into bench.hand (key, fingerprint, state, outcome) values ($1, 'f', 'completed', $2) on conflict do nothing", [`${run}-hot-${i}`, outcome]);
-    await call('atomic', `${run}-hot-${i}`);
+    await pool.query("insert into bench.hand (key, fingerprint, state, outcome) values ($1, 'f', 'completed', $2) on conflict do nothing", [`${stamp}-hot-${i}`, outcome]);
+    await runDirect('atomic', `${stamp}-hot-${i}`);
   }
   const memory = createSemel({ store: createMemoryStore(), recovery: false });
   const callMemory = caller(memory);
 
+  const direct = runner(memory);
   return {
     first: [
       { name: 'hand-written transaction, 3 flights', call: handWritten },
-      { name: 'semel atomic', call: (i) => call('atomic', `${run}-a-${i}`) },
-      { name: 'semel leased', call: (i) => call('leased', `${run}-l-${i}`) },
-      { name: 'bare insert', call: (i) => pool.query({ ...EFFECT, values: [`${run}-b-${i}`, 'bare'] }) },
+      { name: 'semel atomic', call: (i) => runDirect('atomic', `${stamp}-a-${i}`) },
+      { name: 'semel leased', call: (i) => runDirect('leased', `${stamp}-l-${i}`) },
+      { name: 'bare insert', call: (i) => pool.query({ ...EFFECT, values: [`${stamp}-b-${i}`, 'bare'] }) },
     ],
     replay: [
-      { name: 'bare select by key', call: (i) => pool.query({ ...BY_KEY, values: [`${run}-hot-${i % HOT}`] }) },
-      { name: 'semel replay from Postgres', call: (i) => call('atomic', `${run}-hot-${i % HOT}`) },
+      { name: 'bare select by key', call: (i) => pool.query({ ...BY_KEY, values: [`${stamp}-hot-${i % HOT}`] }) },
+      { name: 'semel replay from Postgres', call: (i) => runDirect('atomic', `${stamp}-hot-${i % HOT}`) },
     ],
     engine: [
-      { name: 'tRPC procedure that does nothing', call: (i) => callMemory('nothing', `${run}-n-${i}`) },
-      { name: 'semel atomic, memory store', call: (i) => callMemory('atomic', `${run}-m-${i}`) },
-      { name: 'semel leased, memory store', call: (i) => callMemory('leased', `${run}-k-${i}`) },
-      { name: 'semel replay, memory store', call: () => callMemory('atomic', `${run}-m-0`) },
+      { name: 'fingerprint of 1 KB alone', call: async () => fingerprint('bench', PAYLOAD) },
+      { name: 'semel atomic, memory store', call: (i) => direct('atomic', `${stamp}-m-${i}`) },
+      { name: 'semel leased, memory store', call: (i) => direct('leased', `${stamp}-k-${i}`) },
+      { name: 'semel replay, memory store', call: () => direct('atomic', `${stamp}-m-0`) },
+    ],
+    trpc: [
+      { name: 'tRPC procedure that does nothing', call: (i) => callMemory('nothing', `${stamp}-n-${i}`) },
+      { name: 'semel atomic, memory store', call: (i) => callMemory('atomic', `${stamp}-tm-${i}`) },
+      { name: 'semel replay, memory store', call: () => callMemory('atomic', `${stamp}-tm-0`) },
     ],
     async close() {
       await semel.close();
@@ -87,13 +96,44 @@ interface Context {
   readonly idempotency: IdempotencyContext;
 }
 
+/** The engine as an adapter calls it: fingerprint, claim, handler with one insert, stored outcome. */
+function runner<Tx>(semel: Semel<Tx>): (mode: 'atomic' | 'leased', key: string) => Promise<unknown> {
+  const policies = { atomic: policyFrom({ mode: 'atomic' }), leased: policyFrom({ mode: 'leased' }) };
+  const handlers: Record<'atomic' | 'leased', Handler<Tx>> = {
+    atomic: async ({ tx, id }) => {
+      await insert(tx, id);
+      return PAYLOAD;
+    },
+    leased: (operation) =>
+      operation.settle(async (tx) => {
+        await insert(tx, operation.id);
+        return PAYLOAD;
+      }),
+  };
+  return (mode, key) =>
+    semel.engine.run(
+      {
+        scope: 'bench',
+        procedure: `bench.${mode}`,
+        key,
+        ageMs: undefined,
+        fingerprint: fingerprint(`bench.${mode}`, PAYLOAD),
+        policy: policies[mode],
+        failures: { statusOf: () => undefined, describe: () => ({ httpStatus: 500, code: 'X', message: '' }) },
+        trace: { actor: 'request' },
+      },
+      handlers[mode],
+    );
+}
+
+async function insert(tx: unknown, id: string): Promise<void> {
+  if (tx instanceof Object && 'query' in tx) await (tx as pg.ClientBase).query({ ...EFFECT, values: [id, 'semel'] });
+}
+
 /** A tRPC router as an application has it, called in process: admission and adapter are part of what is measured. */
 function caller<Tx>(semel: Semel<Tx>): (procedure: 'atomic' | 'leased' | 'nothing', key: string) => Promise<unknown> {
   const t = initTRPC.context<Context>().meta<IdempotencyMeta>().create({ transformer: superjson });
   const idempotent = trpcIdempotency({ semel, scope: () => 'bench' });
-  const insert = async (tx: unknown, id: string): Promise<void> => {
-    if (tx instanceof Object && 'query' in tx) await (tx as pg.ClientBase).query({ ...EFFECT, values: [id, 'semel'] });
-  };
   const router = t.router({
     nothing: t.procedure.input((input: unknown) => input).mutation(() => PAYLOAD),
     atomic: idempotent(t.procedure)

@@ -19,8 +19,9 @@ try {
     ['first', rig.first],
     ['replay', rig.replay],
     ['engine', rig.engine],
+    ['trpc', rig.trpc],
   ] as const satisfies readonly (readonly [string, readonly Variant[]])[]) {
-    for (const callers of scenario === 'engine' ? [1] : [1, 16]) {
+    for (const callers of scenario === 'engine' || scenario === 'trpc' ? [1] : [1, 16]) {
       const samples = await measure(variants, {
         callers,
         rounds,

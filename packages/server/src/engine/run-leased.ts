@@ -2,7 +2,7 @@ import { type ClaimRequest, type ClaimResult, type Sighting, StoreUnavailable } 
 import { runAttempt } from './attempt.ts';
 import { consult } from './consult.ts';
 import { type EngineContext, identityOf, refused, subjectOf } from './engine-context.ts';
-import { randomId } from './random-id.ts';
+import { operationId, randomId } from './random-id.ts';
 import type { Handler, RunRequest, RunResult } from './request.ts';
 import { sleep } from './wait.ts';
 
@@ -25,7 +25,7 @@ export async function runLeased<Tx>(
   // One owner for this request, whatever happens to the claim on its way: that is what makes it re-entrant.
   const claimRequest: ClaimRequest = {
     ...identityOf(request),
-    operationId: randomId(),
+    operationId: operationId(),
     owner: randomId(),
     fingerprint: request.fingerprint,
     policy: request.policy.recorded,

@@ -1,4 +1,5 @@
 import type { Store, SweepReport } from '../store/port.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Emit } from '../telemetry/events.ts';
 
 export interface RecoveryOptions {
@@ -10,8 +11,8 @@ export interface RecoveryOptions {
   readonly batch?: number;
 }
 
-/** Batches in a row before other work gets a turn: a backlog is worked off over several rounds. */
-const MAX_BATCHES = 20;
+/** Between two batches of a backlog, so that a sweep never crowds out requests. */
+const PAUSE_MS = 10;
 
 /**
  * Recovery changes records and never runs handlers. Any number of servers sweep at once, without a leader: the store
@@ -23,13 +24,14 @@ export function createSweeper<Tx>(
   { orphansEveryMs = 5000, retentionEveryMs = 60_000, batch = 500 }: RecoveryOptions,
 ): { close(): Promise<void> } {
   const trace = { actor: 'recovery' };
+  let closed = false;
   const loops = [
     repeat(orphansEveryMs, () => sweep(() => store.sweepOrphans({ limit: batch, trace }), 'suspended')),
     repeat(retentionEveryMs, () => sweep(() => store.sweepExpired({ limit: batch }), 'deleted')),
   ];
 
   async function sweep(once: () => Promise<SweepReport>, what: 'suspended' | 'deleted'): Promise<void> {
-    for (let i = 0; i < MAX_BATCHES; i++) {
+    for (; !closed; await sleep(PAUSE_MS)) {
       const report = await once();
       const count = report.changed.length;
       if (count > 0) emit({ type: 'recovered', suspended: 0, deleted: 0, [what]: count });
@@ -40,7 +42,6 @@ export function createSweeper<Tx>(
   function repeat(everyMs: number, work: () => Promise<void>): { close(): Promise<void> } {
     let running: Promise<void> = Promise.resolve();
     let timer: NodeJS.Timeout;
-    let closed = false;
     const plan = (): void => {
       // Spread out, so that servers started together don't sweep together.
       timer = setTimeout(tick, everyMs * (0.75 + Math.random() / 2));
@@ -56,7 +57,6 @@ export function createSweeper<Tx>(
     plan();
     return {
       close() {
-        closed = true;
         clearTimeout(timer);
         return running;
       },
@@ -65,6 +65,7 @@ export function createSweeper<Tx>(
 
   return {
     async close() {
+      closed = true;
       await Promise.all(loops.map((loop) => loop.close()));
     },
   };

@@ -39,14 +39,13 @@ export function createSweeps(
       control.transaction(async (ask) => {
         const [held] = await ask([statements.expiryCursor, []]);
         if (held === undefined) return SWEPT_ELSEWHERE;
-        const batch = await ask([statements.createdAfter, [held[0], held[1], limit]]);
+        const batch = await ask([statements.operationsAfter, [held[0], limit]]);
         const ids = batch.map(([operationId]) => operationId);
         const changed = ids.length > 0 ? await ask([statements.deleteExpired, [ids]]) : [];
         const complete = batch.length < limit;
         if (complete) await ask([statements.forgetRefused, []]);
-        const last = batch.at(-1);
-        const next = complete || last === undefined ? ['-infinity', ''] : [last[1], last[0]];
-        if (next[0] !== held[0] || next[1] !== held[1]) await ask([statements.passExpired, next]);
+        const next = complete ? '' : batch.at(-1)?.[0];
+        if (next !== held[0]) await ask([statements.passExpired, [next]]);
         return report(batch.length, changed, complete);
       }),
   };

@@ -18,7 +18,7 @@ import { settleReleased } from './settle-released.ts';
 import type { Statement } from './statement.ts';
 import { steps } from './steps.ts';
 import { suspendOrphan } from './suspend-orphan.ts';
-import { createdAfter, deleteExpired, expiryCursor, forgetRefused, passExpired } from './sweep-expired.ts';
+import { deleteExpired, expiryCursor, forgetRefused, operationsAfter, passExpired } from './sweep-expired.ts';
 import { claimedAfter, orphanCursor, passOrphans, suspendOrphans } from './sweep-orphans.ts';
 import { takeOverdue, takeReleased } from './take.ts';
 
@@ -26,7 +26,6 @@ const ALL = {
   awaitAtomic,
   claim,
   claimedAfter,
-  createdAfter,
   deleteExpired,
   expiryCursor,
   fenceOff,
@@ -37,6 +36,7 @@ const ALL = {
   lookup,
   openAtomic,
   openTransaction,
+  operationsAfter,
   orphanCursor,
   passExpired,
   passOrphans,

@@ -1,12 +1,12 @@
-// In:     $1 time limit in milliseconds, $2 marker, $3 operation id.
-// Out:    the epoch of the operation, or null.
-// Atomic: settings that end with the transaction. The marker proves at the end that it is still the same transaction:
-//         a handler's own COMMIT or ROLLBACK would have ended it.
+// In:     $1 time limit in milliseconds, $2 operation id.
+// Out:    in the third and fourth column the transaction's id, and the epoch of the operation or null.
+// Atomic: settings that end with the transaction. The id proves at the end that it is still the same transaction: a
+//         handler's own COMMIT or ROLLBACK would have ended it.
 import { statement } from './statement.ts';
 
 export const openTransaction = (s: string) =>
   statement(
     'open_transaction',
     `SELECT set_config('statement_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $1, true),
-  set_config('semel.marker', $2, true), (SELECT o.epoch FROM ${s}.operation o WHERE o.operation_id = $3)`,
+  pg_current_xact_id()::text, (SELECT o.epoch FROM ${s}.operation o WHERE o.operation_id = $2)`,
   );

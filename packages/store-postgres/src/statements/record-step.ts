@@ -1,10 +1,10 @@
 // In:     $1 operation id, $2 owner, $3 attempt, $4 name, $5 kind, $6 fingerprint, $7 result,
-//         for `recordStepInTransaction` also $8 epoch, $9 marker.
+//         for `recordStepInTransaction` also $8 epoch, $9 transaction id.
 // Out:    `recordStep`: whether the attempt holds the operation. `recordStepInTransaction`: raises if it doesn't, or
 //         if a step of that name exists: the effects of this transaction would be a second time.
 // Atomic: guard and step. FOR SHARE holds off a takeover until this commits, and not the sibling steps.
 import { RAISED } from '../connections/failures.ts';
-import { CLOCK, statement } from './statement.ts';
+import { CLOCK, sameTransaction, statement } from './statement.ts';
 
 const recorded = (s: string, guard: string) => `
 WITH held AS MATERIALIZED (
@@ -26,7 +26,7 @@ export const recordStepInTransaction = (s: string) =>
   statement(
     'record_step_in_transaction',
     `${recorded(s, 'AND o.epoch = $8::integer')}
-SELECT ${s}.require(current_setting('semel.marker', true) = $9, '${RAISED.markerLost}'),
+SELECT ${sameTransaction(s, '$9', RAISED.markerLost)},
   ${s}.require((SELECT count(*) FROM held) = 1, '${RAISED.overtaken}'),
   ${s}.require((SELECT count(*) FROM written) = 1, '${RAISED.stepExists}')`,
   );

@@ -1,14 +1,14 @@
 // In:     $1-$15 the request, $16 operation id and $17 version as seen,
-//         for `settleExpired` also $18 state, $19 cause, $20 outcome, $21 marker.
+//         for `settleExpired` also $18 state, $19 outcome, $20 transaction id.
 // Out:    the store's clock (and expires_at), or no row if the old operation isn't (or is no longer) past its grace.
 // Atomic: the old operation's children are gone, the row is another operation's, with its first transition.
 //         An UPDATE: a DELETE and an INSERT of one key in one statement have no defined order.
 import { EXPIRY_GRACE_MS } from '@semel/server/store';
 import { RAISED } from '../connections/failures.ts';
 import { REQUEST_COLUMNS, REQUEST_PARAMETERS } from './record.ts';
-import { CLOCK, epochMs, freeAt, statement } from './statement.ts';
+import { CLOCK, epochMs, freeAt, sameTransaction, statement } from './statement.ts';
 
-const replaceExpired = (s: string, columns: string, values: string, transition: string) => `
+const replaceExpired = (s: string, columns: string, values: string) => `
 WITH clock AS MATERIALIZED (SELECT ${CLOCK} AS now),
 permit AS MATERIALIZED (SELECT set_config('semel.retention', 'on', true) AS given),
 old AS (
@@ -30,10 +30,6 @@ replaced AS (
   FROM old, clock
   WHERE t.operation_id = old.operation_id
   RETURNING t.operation_id, t.created_at, t.expires_at
-),
-logged AS (
-  INSERT INTO ${s}.transition (operation_id, seq, from_state, to_state, attempt, cause, at, actor, trace_id)
-  SELECT operation_id, 1, NULL, ${transition}, created_at, $14, $15 FROM replaced
 )`;
 
 /** For a claim: the new operation is `processing`. */
@@ -44,7 +40,6 @@ export const takeExpired = (s: string) =>
       s,
       'state, claimed_at, lease_until, expires_at, outcome',
       `'processing', now, now + $9::float8 * interval '1 millisecond', NULL, NULL`,
-      `'processing', 1, 'claimed'`,
     )}
 SELECT ${epochMs('created_at')} FROM replaced`,
   );
@@ -56,10 +51,9 @@ export const settleExpired = (s: string) =>
     `${replaceExpired(
       s,
       'state, claimed_at, lease_until, expires_at, outcome',
-      `$18, NULL, NULL, now + $13::float8 * interval '1 millisecond', $20`,
-      `$18, 1, $19`,
+      `$18, NULL, NULL, now + $13::float8 * interval '1 millisecond', $19`,
     )}
-SELECT ${s}.require(current_setting('semel.marker', true) = $21, '${RAISED.markerLost}'),
+SELECT ${sameTransaction(s, '$20', RAISED.markerLost)},
   ${s}.require((SELECT count(*) FROM replaced) = 1, '${RAISED.overtaken}'),
   (SELECT ${epochMs('expires_at')} FROM replaced)`,
   );

@@ -15,8 +15,16 @@ export function statement(name: string, text: string): Statement {
 export const CLOCK = `date_trunc('milliseconds', clock_timestamp())`;
 
 /** A time as epoch milliseconds. A float, so that pg needs no parser for timestamps and none for bigint. */
-export const epochMs = (time: string): string => `(extract(epoch from ${time}) * 1000)::float8`;
+export const epochMs = (time: string): string => `round(date_part('epoch', ${time}) * 1000)`;
 
 /** When a key becomes reusable. */
 export const freeAt = (expiresAt: string, graceMs: number): string =>
   `${expiresAt} + interval '${graceMs} milliseconds'`;
+
+/**
+ * Raises unless this is still the transaction that the first flight opened. Named by its id, which every transaction that
+ * writes has anyway: a handler's own COMMIT gives the next statement another one.
+ */
+export const sameTransaction = (s: string, parameter: string, code: string): string =>
+  `CASE WHEN ${parameter}::text IS NULL OR pg_current_xact_id()::text = ${parameter}::text THEN true
+    ELSE ${s}.require(false, '${code}') END`;

@@ -1,4 +1,5 @@
-// Retention walks the operations by age, a batch a call, from a stored cursor, and begins again at the end.
+// Retention walks the operations by id (made so that older ones come first; the walk is right whatever they are), a batch
+// a call, from a stored cursor, and begins again at the end. No index of its own.
 import { EXPIRY_GRACE_MS } from '@semel/server/store';
 import { CLOCK, freeAt, statement } from './statement.ts';
 
@@ -8,20 +9,16 @@ import { CLOCK, freeAt, statement } from './statement.ts';
 export const expiryCursor = (s: string) =>
   statement(
     'expiry_cursor',
-    `SELECT cursor_at::text, cursor_id FROM ${s}.sweep WHERE name = 'expired' FOR UPDATE SKIP LOCKED`,
+    `SELECT cursor_id FROM ${s}.sweep WHERE name = 'expired' FOR UPDATE SKIP LOCKED`,
   );
 
-// In:     $1 and $2 cursor, $3 limit.
-// Out:    operation id, created_at::text; in order. What is younger than the grace can't have expired.
+// In:     $1 cursor, $2 limit.
+// Out:    operation ids in order.
 // Atomic: one read.
-export const createdAfter = (s: string) =>
+export const operationsAfter = (s: string) =>
   statement(
-    'created_after',
-    `SELECT o.operation_id, o.created_at::text FROM ${s}.operation o
-WHERE (o.created_at, o.operation_id) > ($1::timestamptz, $2)
-  AND ${freeAt('o.created_at', EXPIRY_GRACE_MS)} <= clock_timestamp()
-ORDER BY o.created_at, o.operation_id
-LIMIT $3::integer`,
+    'operations_after',
+    `SELECT o.operation_id FROM ${s}.operation o WHERE o.operation_id > $1 ORDER BY o.operation_id LIMIT $2::integer`,
   );
 
 // In:     $1 operation ids.
@@ -52,13 +49,13 @@ no_history AS (
 SELECT operation_id, procedure, scope FROM deleted`,
   );
 
-// In:     $1 and $2 cursor.
+// In:     $1 cursor.
 // Out:    nothing.
 // Atomic: the cursor.
 export const passExpired = (s: string) =>
   statement(
     'pass_expired',
-    `UPDATE ${s}.sweep SET cursor_at = $1::timestamptz, cursor_id = $2 WHERE name = 'expired'`,
+    `UPDATE ${s}.sweep SET cursor_id = $1 WHERE name = 'expired'`,
   );
 
 // In:     nothing.

@@ -13,7 +13,7 @@ import { isConnectionLoss, isIdentityTaken, isRetryable, RAISED, sqlState } from
 import { commandOf, firstError, flight, type Query, rowOf, type Send } from '../connections/flight.ts';
 import { type Control, giveBack } from '../connections/pools.ts';
 import type { Statements } from '../statements/all.ts';
-import { requestValues, sightingFromRow } from '../statements/record.ts';
+import { requestValues, sighting } from '../statements/record.ts';
 import { lend } from './lend.ts';
 import { afterLostAtomicCommit } from './lost-commit.ts';
 import { begin, endedByHandler, open, rollBack, timeoutSetting } from './open.ts';
@@ -34,7 +34,7 @@ type Once<T> = AtomicResult<T> | { readonly kind: 'again'; readonly cause: unkno
 
 /**
  * The atomic recipe. First flight: BEGIN, limits and lock, the record, a savepoint. Then the handler's own queries.
- * Last flight: constraints made immediate, the settled record, COMMIT. One commit, two flights, no `processing` row.
+ * Last flight: the settled record and COMMIT, which also checks deferred constraints. One commit, two flights, no `processing` row.
  */
 export function createAtomically({ schema, pool, control, send, statements, lookup }: Parts) {
   return async function atomically<T>(
@@ -56,18 +56,18 @@ export function createAtomically({ schema, pool, control, send, statements, look
   ): Promise<Once<T>> {
     const lock = lockOf(schema, request);
     const limit = timeoutSetting(request.timeoutMs);
-    const { client, marker, answers } = await open(pool, send, (mark) => [
+    const { client, answers } = await open(pool, send, [
       begin(request.isolation),
-      [statements.openAtomic, [limit, mark, lock]],
-      [statements.lookup, [request.scope, request.procedure, request.key]],
+      [statements.openAtomic, [limit, lock, request.scope, request.procedure, request.key]],
       'SAVEPOINT semel_body',
     ]);
-    if (rowOf(answers[1])?.[3] !== true) {
+    const [locked, transactionId, packed, outcome] = (rowOf(answers[1]) ?? []) as readonly (string | null | true)[];
+    if (locked !== true) {
       await rollBack(client);
       return { kind: 'held' };
     }
-    const row = rowOf(answers[2]);
-    const found = row && sightingFromRow(row, request);
+    const found =
+      typeof packed === 'string' ? sighting(packed, outcome as string | null, request) : undefined;
 
     let end: AtomicEnd<T>;
     const loan = lend(client);
@@ -85,11 +85,10 @@ export function createAtomically({ schema, pool, control, send, statements, look
     }
     loan.end();
 
-    const write = settlement(request, found, end, marker);
+    const write = settlement(request, found, end, transactionId);
     const last = await flight(send, client, [
       // Also right after an SQL error in the body: the savepoint is from before it.
       ...(end.effects === 'discard' ? ['ROLLBACK TO SAVEPOINT semel_body'] : []),
-      'SET CONSTRAINTS ALL IMMEDIATE',
       write.query,
       'COMMIT',
     ]);
@@ -143,21 +142,21 @@ export function createAtomically({ schema, pool, control, send, statements, look
     request: AtomicRequest,
     found: Sighting | undefined,
     end: AtomicEnd<unknown>,
-    marker: string,
+    transactionId: unknown,
   ): { readonly query: Query; readonly operationId: string; readonly attempt: number } {
     const { to, cause, outcome } = end.settlement;
     const first = { operationId: request.operationId, attempt: 1 };
     if (found === undefined) {
-      const values = [...requestValues(request), to, cause, outcome, marker];
+      const values = [...requestValues(request), to, outcome, transactionId];
       return { ...first, query: [statements.settleNew, values] };
     }
     const { operationId, version, attempt } = found.record;
     if (isFree(found)) {
-      const values = [...requestValues(request), operationId, version, to, cause, outcome, marker];
+      const values = [...requestValues(request), operationId, version, to, outcome, transactionId];
       return { ...first, query: [statements.settleExpired, values] };
     }
     const { actor, traceId } = request.trace;
-    const values = [operationId, version, request.owner, actor, traceId ?? null, to, cause, outcome, marker];
+    const values = [operationId, version, request.owner, actor, traceId ?? null, to, cause, outcome, transactionId];
     return { operationId, attempt: attempt + 1, query: [statements.settleReleased, values] };
   }
 }

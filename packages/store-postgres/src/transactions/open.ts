@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import type { AtomicRequest } from '@semel/server/store';
 import type pg from 'pg';
 import { explained, isConnectionLoss, isReadOnly, unavailable } from '../connections/failures.ts';
@@ -8,8 +7,6 @@ import { giveBack } from '../connections/pools.ts';
 /** A transaction that a body may run in. */
 export interface Opened {
   readonly client: pg.PoolClient;
-  /** Set in the first flight and asserted by the last statement. */
-  readonly marker: string;
   readonly answers: readonly Answer[];
 }
 
@@ -33,16 +30,15 @@ export function timeoutSetting(ms: number): string {
 export async function open(
   pool: pg.Pool,
   send: Send,
-  queries: (marker: string) => readonly Query[],
+  queries: readonly Query[],
 ): Promise<Opened> {
   for (let tries = 1; ; tries++) {
     const client = await pool.connect().catch((error: unknown) => {
       throw unavailable(error);
     });
-    const marker = randomBytes(16).toString('base64url');
-    const answers = await flight(send, client, queries(marker));
+    const answers = await flight(send, client, queries);
     const failure = firstError(answers);
-    if (failure === undefined) return { client, marker, answers };
+    if (failure === undefined) return { client, answers };
     const { error } = failure;
     if (!isConnectionLoss(error) && !isReadOnly(error)) {
       await rollBack(client);

@@ -18,7 +18,7 @@ interface Parts {
   readonly reads: Pick<Store, 'find' | 'lookup' | 'steps'>;
 }
 
-/** Flight, body, flight: BEGIN and limits; the handler's own queries; constraints, fence-checked write and COMMIT. */
+/** Flight, body, flight: BEGIN and limits; the handler's own queries; fence-checked write and COMMIT. */
 export function createTransact({ pool, control, send, statements, fence, reads }: Parts) {
   return async function transact<T>(
     claim: Claim,
@@ -26,12 +26,12 @@ export function createTransact({ pool, control, send, statements, fence, reads }
     { timeoutMs, trace }: { readonly timeoutMs: number; readonly trace: Trace },
   ): Promise<TransactResult<T>> {
     const limit = timeoutSetting(timeoutMs);
-    const { client, marker, answers } = await open(pool, send, (mark) => [
+    const { client, answers } = await open(pool, send, [
       begin('read committed'),
-      [statements.openTransaction, [limit, mark, claim.operationId]],
+      [statements.openTransaction, [limit, claim.operationId]],
     ]);
-    // Null where the operation is gone: no epoch equals it, so the write raises.
-    const epoch = rowOf(answers[1])?.[3] ?? null;
+    // A null epoch where the operation is gone: none equals it, so the write raises.
+    const [, , transactionId, epoch = null] = rowOf(answers[1]) ?? [];
 
     const loan = lend(client);
     let end: TransactionEnd<T>;
@@ -45,14 +45,13 @@ export function createTransact({ pool, control, send, statements, fence, reads }
     loan.end();
 
     const last = await flight(send, client, [
-      'SET CONSTRAINTS ALL IMMEDIATE',
-      write(end, claim, trace, epoch, marker),
+      write(end, claim, trace, epoch, transactionId),
       'COMMIT',
     ]);
     const failure = firstError(last);
-    if (failure === undefined && commandOf(last[2]) === 'COMMIT') {
+    if (failure === undefined && commandOf(last[1]) === 'COMMIT') {
       giveBack(client);
-      return committed(end, rowOf(last[1])?.[2]);
+      return committed(end, rowOf(last[0])?.[2]);
     }
     const error = failure?.error ?? new Error('COMMIT answered ROLLBACK');
     if (isConnectionLoss(error)) {
@@ -112,18 +111,18 @@ export function createTransact({ pool, control, send, statements, fence, reads }
     claim: Claim,
     trace: Trace,
     epoch: unknown,
-    marker: string,
+    transactionId: unknown,
   ): Query {
     const holder = [claim.operationId, claim.owner, claim.attempt];
     if (end.kind === 'step') {
       const { name, kind, fingerprint, result } = end.step;
-      const values = [...holder, name, kind, fingerprint, result, epoch, marker];
+      const values = [...holder, name, kind, fingerprint, result, epoch, transactionId];
       return [statements.recordStepInTransaction, values];
     }
     const { settlement } = end;
     const outcome = 'outcome' in settlement ? settlement.outcome : null;
     const { to, cause } = settlement;
-    const values = [...holder, to, cause, outcome, trace.actor, trace.traceId ?? null, epoch, marker];
+    const values = [...holder, to, cause, outcome, trace.actor, trace.traceId ?? null, epoch, transactionId];
     return [statements.settleInTransaction, values];
   }
 }

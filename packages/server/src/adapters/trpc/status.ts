@@ -25,12 +25,18 @@ export function statusProcedure<B extends object>(builder: B, options: Procedure
         'operationId' in input
           ? await store.find(input.operationId)
           : await store.lookup({ scope, procedure: input.procedure, key: input.key });
-      if (found === undefined || !belongsTo(found.record, scope)) {
+      const mine = found !== undefined && belongsTo(found.record, scope) ? found : undefined;
+      const context = options.contextOf(ctx);
+      // Makes the answer one of ours for `responseMeta`: no cache on the way may keep what is about to change.
+      if (context !== undefined && context.carriers.calls > 0) {
+        context.outcomes.push({ batchIndex: 0, replayed: false, operationId: mine?.record.operationId });
+      }
+      if (mine === undefined) {
         return 'operationId' in input
           ? { state: 'not_found', operationId: input.operationId }
           : { state: 'not_found', procedure: input.procedure };
       }
-      return statusFrom(store, found);
+      return statusFrom(store, mine);
     });
   return query as StatusProcedure<B>;
 }

@@ -1,0 +1,6 @@
+/** For authors of adapters: an admitted request goes in, what became of it comes out. */
+export { policyFrom } from './admission/policy.ts';
+export type { Engine } from './engine/engine.ts';
+export type { DescribedError, FailureCodec } from './engine/failure.ts';
+export type { Policy } from './engine/policy.ts';
+export type { Handler, RunRequest, RunResult } from './engine/request.ts';
