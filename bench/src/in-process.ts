@@ -1,7 +1,12 @@
 import { fingerprint } from '@semel/contract/v1/pure';
 import { createMemoryStore, createSemel, type Semel } from '@semel/server';
-import { internalIdempotencyContext, type IdempotencyContext, type IdempotencyMeta, trpcIdempotency } from '@semel/server/trpc';
-import { type Handler, policyFrom } from '@semel/server/adapter';
+import { createOutcomeCodec, type Handler, policyFrom } from '@semel/server/adapter';
+import {
+  type IdempotencyContext,
+  type IdempotencyMeta,
+  internalIdempotencyContext,
+  trpcIdempotency,
+} from '@semel/server/trpc';
 import { createPostgresStore, migratePostgres } from '@semel/store-postgres';
 import { initTRPC } from '@trpc/server';
 import pg from 'pg';
@@ -9,15 +14,26 @@ import superjson from 'superjson';
 import type { Variant } from './measure.ts';
 
 const EFFECT = { name: 'effect', text: 'insert into bench.effect (id, note) values ($1, $2)' };
-const CLAIM = { name: 'hand_claim', text: 'insert into bench.hand (key, fingerprint) values ($1, $2) on conflict do nothing' };
-const COMPLETE = { name: 'hand_complete', text: "update bench.hand set outcome = $2, state = 'completed' where key = $1" };
+const CLAIM = {
+  name: 'hand_claim',
+  text: 'insert into bench.hand (key, fingerprint) values ($1, $2) on conflict do nothing',
+};
+const COMPLETE = {
+  name: 'hand_complete',
+  text: "update bench.hand set outcome = $2, state = 'completed' where key = $1",
+};
 const BY_KEY = { name: 'by_key', text: 'select fingerprint, state, outcome from bench.hand where key = $1' };
 
 /** About 1 KB, as an order or a payment is. */
 export const PAYLOAD = {
   customer: 'cus_8fj29dk20',
   reference: 'order 2026-11-22/00017',
-  lines: Array.from({ length: 12 }, (_, i) => ({ sku: `sku-${i}`, quantity: i + 1, price: 1999 + i, note: 'gift wrap, please' })),
+  lines: Array.from({ length: 12 }, (_, i) => ({
+    sku: `sku-${i}`,
+    quantity: i + 1,
+    price: 1999 + i,
+    note: 'gift wrap, please',
+  })),
 };
 
 export interface Rig {
@@ -38,14 +54,16 @@ export async function createRig(databaseUrl: string): Promise<Rig> {
   await migratePostgres({ connection: databaseUrl, schema: 'bench_semel' });
   const store = createPostgresStore({ connection: databaseUrl, schema: 'bench_semel' });
   const semel = createSemel({ store, recovery: false });
-  const call = caller(semel);
   const runDirect = runner(semel);
   const outcome = JSON.stringify(PAYLOAD);
 
   const handWritten = async (i: number): Promise<void> => {
     const key = `${stamp}-h-${i}`;
     const client = await pool.connect();
-    const claimed = Promise.all([client.query('begin'), client.query({ ...CLAIM, values: [key, fingerprint('x', PAYLOAD)] })]);
+    const claimed = Promise.all([
+      client.query('begin'),
+      client.query({ ...CLAIM, values: [key, fingerprint('x', PAYLOAD)] }),
+    ]);
     await claimed;
     await client.query({ ...EFFECT, values: [key, 'hand'] });
     await Promise.all([client.query({ ...COMPLETE, values: [key, outcome] }), client.query('commit')]);
@@ -54,7 +72,10 @@ export async function createRig(databaseUrl: string): Promise<Rig> {
 
   const HOT = 1000;
   for (let i = 0; i < HOT; i++) {
-    await pool.query("insert into bench.hand (key, fingerprint, state, outcome) values ($1, 'f', 'completed', $2) on conflict do nothing", [`${stamp}-hot-${i}`, outcome]);
+    await pool.query(
+      "insert into bench.hand (key, fingerprint, state, outcome) values ($1, 'f', 'completed', $2) on conflict do nothing",
+      [`${stamp}-hot-${i}`, outcome],
+    );
     await runDirect('atomic', `${stamp}-hot-${i}`);
   }
   const memory = createSemel({ store: createMemoryStore(), recovery: false });
@@ -69,7 +90,10 @@ export async function createRig(databaseUrl: string): Promise<Rig> {
       { name: 'bare insert', call: (i) => pool.query({ ...EFFECT, values: [`${stamp}-b-${i}`, 'bare'] }) },
     ],
     replay: [
-      { name: 'bare select by key', call: (i) => pool.query({ ...BY_KEY, values: [`${stamp}-hot-${i % HOT}`] }) },
+      {
+        name: 'bare select by key',
+        call: (i) => pool.query({ ...BY_KEY, values: [`${stamp}-hot-${i % HOT}`] }),
+      },
       { name: 'semel replay from Postgres', call: (i) => runDirect('atomic', `${stamp}-hot-${i % HOT}`) },
     ],
     engine: [
@@ -99,6 +123,7 @@ interface Context {
 /** The engine as an adapter calls it: fingerprint, claim, handler with one insert, stored outcome. */
 function runner<Tx>(semel: Semel<Tx>): (mode: 'atomic' | 'leased', key: string) => Promise<unknown> {
   const policies = { atomic: policyFrom({ mode: 'atomic' }), leased: policyFrom({ mode: 'leased' }) };
+  const outcomes = createOutcomeCodec();
   const handlers: Record<'atomic' | 'leased', Handler<Tx>> = {
     atomic: async ({ tx, id }) => {
       await insert(tx, id);
@@ -119,7 +144,11 @@ function runner<Tx>(semel: Semel<Tx>): (mode: 'atomic' | 'leased', key: string) 
         ageMs: undefined,
         fingerprint: fingerprint(`bench.${mode}`, PAYLOAD),
         policy: policies[mode],
-        failures: { statusOf: () => undefined, describe: () => ({ httpStatus: 500, code: 'X', message: '' }) },
+        failures: {
+          statusOf: () => undefined,
+          describe: () => ({ httpStatus: 500, code: 'X', message: '' }),
+        },
+        outcomes,
         trace: { actor: 'request' },
       },
       handlers[mode],
@@ -127,11 +156,14 @@ function runner<Tx>(semel: Semel<Tx>): (mode: 'atomic' | 'leased', key: string) 
 }
 
 async function insert(tx: unknown, id: string): Promise<void> {
-  if (tx instanceof Object && 'query' in tx) await (tx as pg.ClientBase).query({ ...EFFECT, values: [id, 'semel'] });
+  if (tx instanceof Object && 'query' in tx)
+    await (tx as pg.ClientBase).query({ ...EFFECT, values: [id, 'semel'] });
 }
 
 /** A tRPC router as an application has it, called in process: admission and adapter are part of what is measured. */
-function caller<Tx>(semel: Semel<Tx>): (procedure: 'atomic' | 'leased' | 'nothing', key: string) => Promise<unknown> {
+function caller<Tx>(
+  semel: Semel<Tx>,
+): (procedure: 'atomic' | 'leased' | 'nothing', key: string) => Promise<unknown> {
   const t = initTRPC.context<Context>().meta<IdempotencyMeta>().create({ transformer: superjson });
   const idempotent = trpcIdempotency({ semel, scope: () => 'bench' });
   const router = t.router({
@@ -154,5 +186,6 @@ function caller<Tx>(semel: Semel<Tx>): (procedure: 'atomic' | 'leased' | 'nothin
       ),
   });
   const createCaller = t.createCallerFactory(router);
-  return (procedure, key) => createCaller({ idempotency: internalIdempotencyContext(key) })[procedure](PAYLOAD);
+  return (procedure, key) =>
+    createCaller({ idempotency: internalIdempotencyContext(key) })[procedure](PAYLOAD);
 }

@@ -26,7 +26,8 @@ try {
         callers,
         rounds,
         roundMs,
-        onRound: (round) => process.stderr.write(`\r${scenario}, ${callers} callers: round ${round}/${rounds} `),
+        onRound: (round) =>
+          process.stderr.write(`\r${scenario}, ${callers} callers: round ${round}/${rounds} `),
       });
       process.stderr.write('\n');
       for (const sample of samples) rows.push({ scenario, ...sample });

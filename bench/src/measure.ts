@@ -23,7 +23,12 @@ export interface Sample {
  */
 export async function measure(
   variants: readonly Variant[],
-  options: { readonly callers: number; readonly rounds: number; readonly roundMs: number; readonly onRound?: (round: number) => void },
+  options: {
+    readonly callers: number;
+    readonly rounds: number;
+    readonly roundMs: number;
+    readonly onRound?: (round: number) => void;
+  },
 ): Promise<Sample[]> {
   const rounds = new Map<string, { rate: number; cpuUs: number; times: number[] }[]>();
   for (let round = -1; round < options.rounds; round++) {

@@ -2,5 +2,6 @@
 export { policyFrom } from './admission/policy.ts';
 export type { Engine } from './engine/engine.ts';
 export type { DescribedError, FailureCodec } from './engine/failure.ts';
+export { createOutcomeCodec, type OutcomeCodec, type Serializer } from './engine/outcome.ts';
 export type { Policy } from './engine/policy.ts';
 export type { Handler, RunRequest, RunResult } from './engine/request.ts';

@@ -1,19 +1,16 @@
 // Starting: one per process, on a store of record.
-export { createSemel, type Semel, type SemelOptions } from './semel.ts';
-export { createMemoryStore } from './store/memory.ts';
 
+// Answers and errors.
+export { IdempotencyError, isIdempotencyError } from './admission/idempotency-error.ts';
 // What a procedure promises about repetition.
 export { type IdempotencyPolicy, PolicyError } from './admission/policy.ts';
-
 // The handler's side.
 export { OperationMisuse } from './engine/failure.ts';
 export type { Operation } from './engine/operation.ts';
 export { Refusal } from './engine/refusal.ts';
-
-// Answers and errors.
-export { IdempotencyError, isIdempotencyError } from './admission/idempotency-error.ts';
-export { StoreUnavailable } from './store/port.ts';
-
+export type { RecoveryOptions } from './recovery/sweeper.ts';
+export { createSemel, type Semel, type SemelOptions } from './semel.ts';
+export { createMemoryStore } from './store/memory.ts';
+export { isStoreUnavailable, StoreUnavailable } from './store/port.ts';
 // Watching.
 export type { EventListener, EventSubject, SemelEvent } from './telemetry/events.ts';
-export type { RecoveryOptions } from './recovery/sweeper.ts';

@@ -1,3 +1,4 @@
 /** For authors of stores: the port, and what a store of record must promise. `@semel/testing` checks it. */
-export * from './store/port.ts';
+
 export { createMemoryStore, type MemoryTransaction } from './store/memory.ts';
+export * from './store/port.ts';

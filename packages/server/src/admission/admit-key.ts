@@ -3,7 +3,6 @@ import {
   type KeyListParse,
   parseContractHeader,
   parseKeyHeader,
-  parseKeyListHeader,
   SUPPORTED_CONTRACTS,
   type Unwrapped,
 } from '@semel/contract/v1/pure';
@@ -35,7 +34,8 @@ export function admitKey(carriers: KeyCarriers, envelope: Unwrapped, batchIndex:
     const reason = `this server speaks contract version ${SUPPORTED_CONTRACTS.join(', ')}`;
     return { ok: false, code: 'contract_unsupported', reason };
   }
-  const sent = Number(carriers.key !== undefined) + Number(carriers.keys !== undefined) + Number(envelope.enveloped);
+  const sent =
+    Number(carriers.key !== undefined) + Number(carriers.keys !== undefined) + Number(envelope.enveloped);
   if (sent > 1) return malformed('the key was sent in more than one place');
   if (envelope.enveloped) return fromEnvelope(envelope);
   if (carriers.key !== undefined) {

@@ -1,7 +1,7 @@
 import { CanonicalError, createProblem, fingerprint, type IdempotencyKey } from '@semel/contract/v1/pure';
+import type { Policy } from '../engine/policy.ts';
 import { randomId } from '../engine/random-id.ts';
 import { IdempotencyError } from './idempotency-error.ts';
-import type { Policy } from '../engine/policy.ts';
 
 export interface Admitted {
   readonly scope: string;
@@ -30,7 +30,8 @@ export function admitRequest(options: {
   }
   if (key === undefined && policy.key === 'required') {
     throw new IdempotencyError(createProblem('key_missing'), {
-      reason: 'this procedure needs an idempotency key: send Idempotency-Key with a value of your own per intended action',
+      reason:
+        'this procedure needs an idempotency key: send Idempotency-Key with a value of your own per intended action',
     });
   }
   const print = fingerprintOf(procedure, policy.pick === undefined ? input : policy.pick(input));

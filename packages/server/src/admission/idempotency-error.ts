@@ -11,7 +11,10 @@ export class IdempotencyError extends Error {
   override readonly name = 'IdempotencyError';
   readonly [BRAND] = true;
   readonly problem: IdempotencyProblem;
-  constructor(problem: IdempotencyProblem, options: { readonly reason?: string | undefined; readonly cause?: unknown } = {}) {
+  constructor(
+    problem: IdempotencyProblem,
+    options: { readonly reason?: string | undefined; readonly cause?: unknown } = {},
+  ) {
     const reason = options.reason ?? problemRow(problem.code).title;
     super(`${problem.code}: ${reason}`, options.cause === undefined ? undefined : { cause: options.cause });
     this.problem = problem;

@@ -76,9 +76,14 @@ export function policyFrom(input: IdempotencyPolicy): Policy {
     }
     return value;
   };
-  const oneOf = <T extends string | number>(field: keyof IdempotencyPolicy, fallback: T, allowed: readonly T[]): T => {
+  const oneOf = <T extends string | number>(
+    field: keyof IdempotencyPolicy,
+    fallback: T,
+    allowed: readonly T[],
+  ): T => {
     const value = (input[field] as T | undefined) ?? fallback;
-    if (!allowed.includes(value)) problems.push(`${field} must be one of ${allowed.join(', ')}, not ${String(value)}`);
+    if (!allowed.includes(value))
+      problems.push(`${field} must be one of ${allowed.join(', ')}, not ${String(value)}`);
     return value;
   };
 
@@ -89,7 +94,9 @@ export function policyFrom(input: IdempotencyPolicy): Policy {
   const effects = oneOf('effects', 'unknown', ['unknown', 'steps']);
   const onCrash = oneOf('onCrash', effects === 'steps' ? 'resume' : 'suspend', ['suspend', 'resume']);
   if (onCrash === 'resume' && effects !== 'steps') {
-    problems.push("onCrash: 'resume' needs effects: 'steps': without child keys a second attempt could act twice");
+    problems.push(
+      "onCrash: 'resume' needs effects: 'steps': without child keys a second attempt could act twice",
+    );
   }
   const inFlight = input.inFlight ?? { waitMs: SECOND };
   const waitMs = inFlight === 'conflict' ? 0 : inFlight.waitMs;

@@ -1,9 +1,9 @@
 import { isSettled } from '@semel/contract/v1/pure';
-import { type Claim, type Settlement, type SettleResult, StoreUnavailable } from '../store/port.ts';
+import { type Claim, isStoreUnavailable, type Settlement, type SettleResult } from '../store/port.ts';
 import { type EngineContext, refused, replayed, subjectOf } from './engine-context.ts';
 import { classify, DecisionNeeded, engineErrorIn, LeaseLost } from './failure.ts';
 import { LeasedOperation } from './leased-operation.ts';
-import { outcomeFromError, outcomeFromValue, tombstone } from './outcome.ts';
+import { tombstone } from './outcome.ts';
 import { isRefusal } from './refusal.ts';
 import type { Handler, RunRequest, RunResult } from './request.ts';
 import { sleep } from './wait.ts';
@@ -83,7 +83,7 @@ async function conclude<Tx>(
   ended: Ended,
   executed: (result: RunResult, outcome: 'completed' | 'failed') => RunResult,
 ): Promise<RunResult> {
-  const { policy, failures } = request;
+  const { policy, failures, outcomes } = request;
   const { operationId } = claim;
   const bring = (settlement: Settlement): Promise<SettleResult | undefined> =>
     settleFirmly(context, request, claim, settlement);
@@ -92,20 +92,25 @@ async function conclude<Tx>(
     case 'returned': {
       let outcome: string;
       try {
-        outcome = outcomeFromValue(ended.value, policy.maxOutcomeBytes);
+        outcome = outcomes.fromValue(ended.value, policy.maxOutcomeBytes);
       } catch (error) {
         return conclude(context, request, claim, operation, { kind: 'bad output', error }, executed);
       }
       const written = await bring({ to: 'completed', cause: 'succeeded', outcome });
       const lost = await unlessSettled(context, request, claim, written);
-      return lost ?? executed({ kind: 'completed', value: ended.value, replayed: false, operationId }, 'completed');
+      return (
+        lost ?? executed({ kind: 'completed', value: ended.value, replayed: false, operationId }, 'completed')
+      );
     }
     case 'refused': {
       const error = await failures.describe(ended.error);
-      const outcome = outcomeFromError(error, policy.maxOutcomeBytes);
+      const outcome = outcomes.fromError(error, policy.maxOutcomeBytes);
       const written = await bring({ to: 'failed', cause: 'failed', outcome });
       const lost = await unlessSettled(context, request, claim, written);
-      return lost ?? executed({ kind: 'failed', error, thrown: ended.error, replayed: false, operationId }, 'failed');
+      return (
+        lost ??
+        executed({ kind: 'failed', error, thrown: ended.error, replayed: false, operationId }, 'failed')
+      );
     }
     case 'bad output': {
       // Its effects are done: running again would do them twice. It is known that it finished, and no more.
@@ -125,7 +130,8 @@ async function afterError<Tx>(
   operation: LeasedOperation<Tx>,
   error: unknown,
 ): Promise<RunResult> {
-  if (engineErrorIn(error) instanceof LeaseLost) return refused(context, request, 'lease_lost', { cause: error });
+  if (engineErrorIn(error) instanceof LeaseLost)
+    return refused(context, request, 'lease_lost', { cause: error });
   const { unknown } = operation;
   const resumable = request.policy.effects === 'steps' && !(unknown instanceof DecisionNeeded);
   const suspend = unknown !== undefined && !resumable;
@@ -180,7 +186,7 @@ async function settleFirmly<Tx>(
     try {
       return await context.store.settle(claim, settlement, request.trace);
     } catch (error) {
-      if (!(error instanceof StoreUnavailable)) throw error;
+      if (!isStoreUnavailable(error)) throw error;
       if (performance.now() + delayMs > until) return undefined;
     }
     await sleep(delayMs);

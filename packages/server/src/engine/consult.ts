@@ -10,7 +10,10 @@ const MAX_ROUNDS = 8;
 export type Consulted =
   | { readonly answer: RunResult }
   /** The request may try to run: as a new operation, or by taking this record over. */
-  | { readonly answer: undefined; readonly take?: { readonly record: OperationRecord; readonly cause: TakeCause } };
+  | {
+      readonly answer: undefined;
+      readonly take?: { readonly record: OperationRecord; readonly cause: TakeCause };
+    };
 
 /**
  * What a record says to a request, running nothing: a replay, a refusal, `in_flight` when somebody is still at it at the

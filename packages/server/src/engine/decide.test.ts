@@ -41,7 +41,10 @@ describe('where no record exists', () => {
   });
   test('a key as old as the retention less five minutes is refused: there may have been a record', () => {
     expect(judge(undefined, { ageMs: 24 * HOUR - 5 * 60_000 })).toEqual({ do: 'claim' });
-    expect(judge(undefined, { ageMs: 24 * HOUR - 5 * 60_000 + 1 })).toEqual({ do: 'refuse', code: 'key_expired' });
+    expect(judge(undefined, { ageMs: 24 * HOUR - 5 * 60_000 + 1 })).toEqual({
+      do: 'refuse',
+      code: 'key_expired',
+    });
   });
 });
 
@@ -84,7 +87,9 @@ describe('an unsettled record', () => {
   });
   test('that is released may be tried again, however often and late', () => {
     expect(judge({ state: 'released', expiresAt: NOW + HOUR })).toEqual({ do: 'take', cause: 'claimed' });
-    expect(judge({ state: 'released', attempt: 500, firstClaimedAt: NOW - 30 * HOUR, expiresAt: NOW + HOUR })).toEqual({
+    expect(
+      judge({ state: 'released', attempt: 500, firstClaimedAt: NOW - 30 * HOUR, expiresAt: NOW + HOUR }),
+    ).toEqual({
       do: 'take',
       cause: 'claimed',
     });
@@ -102,7 +107,9 @@ describe('a record whose lease ran out', () => {
     expect(judge({ leaseUntil: NOW, policy: resumable })).toEqual({ do: 'take', cause: 'overtaken' });
   });
   test('is suspended past its downstream window or out of attempts', () => {
-    expect(judge({ leaseUntil: NOW, policy: resumable, firstClaimedAt: NOW - 20 * HOUR - 1 })).toEqual({ do: 'suspend' });
+    expect(judge({ leaseUntil: NOW, policy: resumable, firstClaimedAt: NOW - 20 * HOUR - 1 })).toEqual({
+      do: 'suspend',
+    });
     expect(judge({ leaseUntil: NOW, policy: resumable, attempt: 20 })).toEqual({ do: 'suspend' });
   });
 });

@@ -18,10 +18,16 @@ export type Decision =
   | { readonly do: 'replay' }
   /** Somebody is at it: wait, or answer `in_flight`. */
   | { readonly do: 'wait'; readonly retryAfterMs: number }
-  | { readonly do: 'refuse'; readonly code: Exclude<ProblemCode, 'in_flight'>; readonly retryAfterMs?: number };
+  | {
+      readonly do: 'refuse';
+      readonly code: Exclude<ProblemCode, 'in_flight'>;
+      readonly retryAfterMs?: number;
+    };
 
 /** A key this close to the end of its retention may already have been forgotten by a server whose clock runs ahead. */
 const AGE_MARGIN_MS = 5 * 60_000;
+/** A short retention can't give five minutes away: no retry would ever be young enough. */
+const ageMargin = (ttlMs: number): number => Math.min(AGE_MARGIN_MS, ttlMs / 2);
 /** Nobody is expected to decide about a suspended operation within seconds. */
 const UNKNOWN_RETRY_MS = 30_000;
 const IN_FLIGHT_RETRY_MS = 250;
@@ -32,13 +38,16 @@ const IN_FLIGHT_RETRY_MS = 250;
  */
 export function decide(found: Sighting | undefined, asking: Asking): Decision {
   if (found === undefined || isReusable(found.record, found.now)) {
-    if (asking.ageMs !== undefined && asking.ageMs > asking.ttlMs - AGE_MARGIN_MS) {
+    if (asking.ageMs !== undefined && asking.ageMs > asking.ttlMs - ageMargin(asking.ttlMs)) {
       return { do: 'refuse', code: 'key_expired' };
     }
     return found === undefined ? { do: 'claim' } : { do: 'take', cause: 'expired' };
   }
   const { record, now } = found;
-  if (record.fingerprint !== asking.fingerprint && !(asking.mismatch === 'replay' && isSettled(record.state))) {
+  if (
+    record.fingerprint !== asking.fingerprint &&
+    !(asking.mismatch === 'replay' && isSettled(record.state))
+  ) {
     return { do: 'refuse', code: 'key_reused' };
   }
   switch (record.state) {

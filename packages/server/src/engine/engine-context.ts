@@ -3,7 +3,6 @@ import type { OperationIdentity, OperationRecord, Store } from '../store/port.ts
 import type { Emit, EventSubject } from '../telemetry/events.ts';
 import type { Asking } from './decide.ts';
 import type { Leases } from './leases.ts';
-import { outcomeToValue } from './outcome.ts';
 import type { RunRequest, RunResult } from './request.ts';
 
 /** What the parts of the engine share. */
@@ -13,7 +12,11 @@ export interface EngineContext<Tx> {
   readonly emit: Emit;
 }
 
-export const identityOf = ({ scope, procedure, key }: RunRequest): OperationIdentity => ({ scope, procedure, key });
+export const identityOf = ({ scope, procedure, key }: RunRequest): OperationIdentity => ({
+  scope,
+  procedure,
+  key,
+});
 
 /** One unambiguous string for an identity, for maps within this process. */
 export const identityKey = ({ scope, procedure, key }: OperationIdentity): string =>
@@ -26,7 +29,10 @@ export const askingOf = ({ fingerprint, ageMs, policy }: RunRequest): Asking => 
   mismatch: policy.mismatch,
 });
 
-export const subjectOf = (request: RunRequest, rest?: { operationId?: string; attempt?: number }): EventSubject => ({
+export const subjectOf = (
+  request: RunRequest,
+  rest?: { operationId?: string; attempt?: number },
+): EventSubject => ({
   scope: request.scope,
   procedure: request.procedure,
   key: request.key,
@@ -57,7 +63,7 @@ export function replayed<Tx>(
   record: OperationRecord,
   layer: 'process' | 'store' = 'store',
 ): RunResult {
-  const outcome = outcomeToValue(record.outcome);
+  const outcome = request.outcomes.toOutcome(record.outcome);
   const { operationId } = record;
   if (outcome.kind === 'gone') return refused(context, request, 'outcome_gone', { record });
   context.emit({ type: 'replayed', outcome: outcome.kind, layer, ...subjectOf(request, record) });

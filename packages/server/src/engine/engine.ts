@@ -1,6 +1,6 @@
 import type { Attributes } from '@opentelemetry/api';
 import { createProblem } from '@semel/contract/v1/pure';
-import { type Store, StoreUnavailable } from '../store/port.ts';
+import { isStoreUnavailable, type Store } from '../store/port.ts';
 import type { Emit } from '../telemetry/events.ts';
 import { withSpan } from '../telemetry/tracing.ts';
 import { type EngineContext, identityKey, refused, subjectOf } from './engine-context.ts';
@@ -61,7 +61,7 @@ export function createEngine<Tx>(options: {
     } catch (error) {
       // Thrown by the store before anything began; what a handler throws is never a StoreUnavailable of ours unless a
       // nested call was refused so, and then 503 with the same key is right as well.
-      if (error instanceof StoreUnavailable) return refused(context, request, 'store_unavailable', { cause: error });
+      if (isStoreUnavailable(error)) return refused(context, request, 'store_unavailable', { cause: error });
       throw error;
     }
   }

@@ -34,7 +34,12 @@ export function createJoining<Tx>(context: EngineContext<Tx>, maxWaiters: number
         return result;
       }
       const { operationId } = result;
-      context.emit({ type: 'replayed', outcome: result.kind, layer: 'process', ...subjectOf(request, { operationId }) });
+      context.emit({
+        type: 'replayed',
+        outcome: result.kind,
+        layer: 'process',
+        ...subjectOf(request, { operationId }),
+      });
       return result.kind === 'completed'
         ? { ...result, replayed: true }
         : { kind: 'failed', error: result.error, replayed: true, operationId };

@@ -4,7 +4,6 @@ import { type EngineContext, subjectOf } from './engine-context.ts';
 import { CommitUnknown, DecisionNeeded, type DescribedError, LeaseLost, OperationMisuse } from './failure.ts';
 import type { Lease } from './leases.ts';
 import type { Operation } from './operation.ts';
-import { outcomeFromError, outcomeFromValue, stepResultFromValue, stepResultToValue } from './outcome.ts';
 import { isRefusal, Refusal } from './refusal.ts';
 import type { RunRequest } from './request.ts';
 
@@ -94,7 +93,7 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
       name,
       kind: 'step',
       fingerprint: declared,
-      result: stepResultFromValue(value),
+      result: this.#request.outcomes.stepFromValue(value),
       attempt: this.attempt,
     };
     const written = await this.#context.store.recordStep(this.#claim, record, this.#request.trace);
@@ -109,7 +108,7 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
     if (earlier !== undefined) return this.#resumed<T>(earlier);
     const value = await this.#transact<T>('transaction', async (tx) => {
       const value = await body(tx);
-      const result = stepResultFromValue(value);
+      const result = this.#request.outcomes.stepFromValue(value);
       const step: StepRecord = { name, kind: 'transaction', fingerprint: '', result, attempt: this.attempt };
       return { kind: 'step', step, value };
     });
@@ -119,12 +118,12 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
 
   settle = async <T>(body: (tx: Tx) => Promise<T | Refusal>): Promise<T> => {
     await this.#begin('settle', 'transaction', '');
-    const { failures, parseOutput, policy } = this.#request;
+    const { failures, outcomes, parseOutput, policy } = this.#request;
     const settled = await this.#transact<Settled>('settle', async (tx) => {
       const returned = await body(tx);
       if (isRefusal(returned)) {
         const error = await failures.describe(returned.error);
-        const outcome = outcomeFromError(error, policy.maxOutcomeBytes);
+        const outcome = outcomes.fromError(error, policy.maxOutcomeBytes);
         return {
           kind: 'settle',
           settlement: { to: 'failed', cause: 'failed', outcome } satisfies Settlement,
@@ -132,7 +131,7 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
         };
       }
       const value = parseOutput === undefined ? returned : await parseOutput(returned);
-      const outcome = outcomeFromValue(value, policy.maxOutcomeBytes);
+      const outcome = outcomes.fromValue(value, policy.maxOutcomeBytes);
       return {
         kind: 'settle',
         settlement: { to: 'completed', cause: 'succeeded', outcome } satisfies Settlement,
@@ -147,7 +146,9 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
   /** What every recovery point asks first: is it still ours, is the name new, is it already recorded, is there time? */
   async #begin(name: string, kind: StepRecord['kind'], declared: string): Promise<StepRecord | undefined> {
     if (this.settled !== undefined) {
-      throw new OperationMisuse(`operation.${kind}('${name}') came after settle: the outcome is already stored`);
+      throw new OperationMisuse(
+        `operation.${kind}('${name}') came after settle: the outcome is already stored`,
+      );
     }
     if (this.#names.has(name)) {
       throw new OperationMisuse(
@@ -166,7 +167,10 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
       }
       return earlier;
     }
-    if (kind === 'step' && this.#storeNow() > this.#claim.firstClaimedAt + this.#claim.policy.downstreamWindowMs) {
+    if (
+      kind === 'step' &&
+      this.#storeNow() > this.#claim.firstClaimedAt + this.#claim.policy.downstreamWindowMs
+    ) {
       this.unknown = new DecisionNeeded(
         `'${name}' may not start any more: the downstream window has passed, so the other side may have forgotten its key`,
       );
@@ -195,7 +199,10 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
     }
   }
 
-  #overtaken(write: 'step' | 'transaction' | 'settle', by: { state: OperationState; attempt: number }): never {
+  #overtaken(
+    write: 'step' | 'transaction' | 'settle',
+    by: { state: OperationState; attempt: number },
+  ): never {
     this.#lease.lose();
     this.#context.emit({ type: 'fenced', write, by, ...subjectOf(this.#request, this.#claim) });
     throw new LeaseLost();
@@ -212,7 +219,7 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
 
   #resumed<T>(earlier: StepRecord): T {
     this.#emitStep(earlier.name, true, performance.now());
-    return stepResultToValue(earlier.result) as T;
+    return this.#request.outcomes.stepToValue(earlier.result) as T;
   }
 
   #emitStep(step: string, resumed: boolean, startedAt: number): void {

@@ -82,7 +82,9 @@ export function createLeases(store: Pick<Store, 'renew'>): Leases {
     for (const entry of [...held]) {
       if (now < entry.runUntil) running.push(entry);
       else if (!entry.controller.signal.aborted) {
-        entry.controller.abort(new AttemptAborted(`The attempt ran longer than ${entry.claim.policy.maxRunMs} ms`));
+        entry.controller.abort(
+          new AttemptAborted(`The attempt ran longer than ${entry.claim.policy.maxRunMs} ms`),
+        );
       }
     }
     // A store that can't be reached now may be again before the lease ends; `confirm` asks where it matters.

@@ -36,7 +36,11 @@ export interface Operation<Tx = unknown> {
    * @throws OperationMisuse for a name used twice in one attempt, or in atomic mode
    */
   step<T>(name: string, body: (childKey: string) => Promise<T>): Promise<T>;
-  step<T>(name: string, options: { readonly input: unknown }, body: (childKey: string) => Promise<T>): Promise<T>;
+  step<T>(
+    name: string,
+    options: { readonly input: unknown },
+    body: (childKey: string) => Promise<T>,
+  ): Promise<T>;
 
   /** Leased mode: a database transaction that is a recovery point: body and record commit together. A later attempt gets the recorded value. */
   transaction<T>(name: string, body: (tx: Tx) => Promise<T>): Promise<T>;

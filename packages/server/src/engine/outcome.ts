@@ -8,25 +8,11 @@ import {
 import superjson from 'superjson';
 import type { DescribedError } from './failure.ts';
 
-/**
- * Outcomes to text and back with their types (Date, Map, Set, bigint, undefined …), through superjson where a value
- * needs it. Most answers are plain JSON: those skip superjson, which costs several times JSON.stringify.
- */
-
-/** The answer can't be stored, and so can't be promised to anyone: a mistake in the handler, said at its first run. */
-export class UnstorableOutcome extends Error {
-  override readonly name = 'UnstorableOutcome';
-}
-
-export function outcomeFromValue(value: unknown, maxBytes: number): string {
-  refuseUnstorable(value);
-  return bounded(serializeOutcome({ v: 1, ok: true, value: encode(value) }), true, maxBytes);
-}
-
-export function outcomeFromError(error: DescribedError, maxBytes: number): string {
-  const { shape, ...plain } = error;
-  const stored = shape === undefined ? plain : { ...plain, shape: encode(shape) };
-  return bounded(serializeOutcome({ v: 1, ok: false, error: stored }), false, maxBytes);
+/** What carries values with their types (Date, Map, bigint …): superjson, or the application's own transformer. */
+export interface Serializer {
+  serialize(value: unknown): unknown;
+  // biome-ignore lint/suspicious/noExplicitAny: each serializer reads back what it wrote, and says of it what it likes
+  deserialize(data: any): unknown;
 }
 
 export type Outcome =
@@ -34,49 +20,83 @@ export type Outcome =
   | { readonly kind: 'failed'; readonly error: DescribedError }
   | { readonly kind: 'gone' };
 
-/** What can't be read is `gone`, never a reason to run again. */
-export function outcomeToValue(text: string | undefined): Outcome {
-  const stored = text === undefined ? undefined : parseOutcome(text);
-  if (stored === undefined || 'gone' in stored) return { kind: 'gone' };
-  try {
-    if (stored.ok) return { kind: 'completed', value: decode(stored.value) };
-    const { shape, ...plain } = stored.error;
-    return { kind: 'failed', error: shape === undefined ? plain : { ...plain, shape: decode(shape) } };
-  } catch {
-    return { kind: 'gone' };
+/** Outcomes and step results to text and back. */
+export interface OutcomeCodec {
+  /** @throws UnstorableOutcome for what can't be replayed: a stream, a function, a reserved member */
+  fromValue(value: unknown, maxBytes: number): string;
+  fromError(error: DescribedError, maxBytes: number): string;
+  /** What can't be read is `gone`, never a reason to run again. */
+  toOutcome(text: string | undefined): Outcome;
+  stepFromValue(value: unknown): string;
+  stepToValue(text: string): unknown;
+}
+
+/** The answer can't be stored, and so can't be promised to anyone: a mistake in the handler, said at its first run. */
+export class UnstorableOutcome extends Error {
+  override readonly name = 'UnstorableOutcome';
+}
+
+/** Marks a value that the application's own transformer wrote in a form of its own. */
+const OWN_FORM = { transformer: 'own' };
+
+/**
+ * Most answers are plain JSON: those skip the serializer, which costs several times JSON.stringify.
+ *
+ * @param serializer @default superjson
+ */
+export function createOutcomeCodec(serializer: Serializer = superjson): OutcomeCodec {
+  const likeSuperjson = isSuperjsonForm(serializer.serialize({ at: new Date(0) }));
+
+  function encode(value: unknown): SerializedValue {
+    if (isPlainJson(value, 0)) return { json: value };
+    const data = serializer.serialize(value);
+    if (!likeSuperjson || !isSuperjsonForm(data)) return { json: data, meta: OWN_FORM };
+    return data.meta === undefined ? { json: data.json } : { json: data.json, meta: data.meta };
   }
+
+  function decode(encoded: unknown): unknown {
+    const { json, meta } = encoded as SerializedValue;
+    if (meta === undefined) return json;
+    if ((meta as Partial<typeof OWN_FORM>).transformer === 'own') return serializer.deserialize(json);
+    return (likeSuperjson ? serializer : (superjson as Serializer)).deserialize({ json, meta });
+  }
+
+  return {
+    fromValue(value, maxBytes) {
+      refuseUnstorable(value);
+      return bounded(serializeOutcome({ v: 1, ok: true, value: encode(value) }), true, maxBytes);
+    },
+    fromError(error, maxBytes) {
+      const { shape, ...plain } = error;
+      const stored = shape === undefined ? plain : { ...plain, shape: encode(shape) };
+      return bounded(serializeOutcome({ v: 1, ok: false, error: stored }), false, maxBytes);
+    },
+    toOutcome(text) {
+      const stored = text === undefined ? undefined : parseOutcome(text);
+      if (stored === undefined || 'gone' in stored) return { kind: 'gone' };
+      try {
+        if (stored.ok) return { kind: 'completed', value: decode(stored.value) };
+        const { shape, ...plain } = stored.error;
+        return { kind: 'failed', error: shape === undefined ? plain : { ...plain, shape: decode(shape) } };
+      } catch {
+        return { kind: 'gone' };
+      }
+    },
+    stepFromValue: (value) => JSON.stringify(encode(value)),
+    stepToValue: (text) => decode(JSON.parse(text)),
+  };
 }
 
-/** A recorded step result: same carriage, without an envelope. */
-export const stepResultFromValue = (value: unknown): string => JSON.stringify(encode(value));
-export const stepResultToValue = (text: string): unknown => decode(JSON.parse(text));
-
-function encode(value: unknown): SerializedValue {
-  if (isPlainJson(value, 0)) return { json: value };
-  const { json, meta } = superjson.serialize(value);
-  return meta === undefined ? { json } : { json, meta };
-}
-
-function decode(encoded: unknown): unknown {
-  const { json, meta } = encoded as SerializedValue;
-  return meta === undefined ? json : superjson.deserialize(encoded as Parameters<typeof superjson.deserialize>[0]);
-}
+const isSuperjsonForm = (data: unknown): data is SerializedValue =>
+  typeof data === 'object' && data !== null && 'json' in data;
 
 const MAX_PLAIN_DEPTH = 32;
 
 /** True when JSON.parse(JSON.stringify(value)) gives the same value back. */
 function isPlainJson(value: unknown, depth: number): boolean {
-  switch (typeof value) {
-    case 'string':
-    case 'boolean':
-      return true;
-    case 'number':
-      return Number.isFinite(value) && !Object.is(value, -0);
-    case 'object':
-      break;
-    default:
-      return false;
-  }
+  if (typeof value === 'string' || typeof value === 'boolean') return true;
+  if (typeof value === 'number') return Number.isFinite(value) && !Object.is(value, -0);
+  if (typeof value !== 'object') return false;
   if (value === null) return true;
   if (depth > MAX_PLAIN_DEPTH) return false;
   if (Array.isArray(value)) {
@@ -93,7 +113,9 @@ function isPlainJson(value: unknown, depth: number): boolean {
 
 function refuseUnstorable(value: unknown): void {
   if (hasReservedMember(value)) {
-    throw new UnstorableOutcome('An output with a top-level member "$idempotency" is reserved by the wire contract; rename it.');
+    throw new UnstorableOutcome(
+      'An output with a top-level member "$idempotency" is reserved by the wire contract; rename it.',
+    );
   }
   const what = streamName(value);
   if (what !== undefined) {

@@ -1,8 +1,9 @@
 import type { IdempotencyProblem } from '@semel/contract/v1/pure';
-import type { Policy } from './policy.ts';
 import type { Trace } from '../store/port.ts';
 import type { DescribedError, FailureCodec } from './failure.ts';
 import type { Operation } from './operation.ts';
+import type { OutcomeCodec } from './outcome.ts';
+import type { Policy } from './policy.ts';
 
 /** An admitted call: who asks, for what, under which key. */
 export interface RunRequest {
@@ -14,6 +15,7 @@ export interface RunRequest {
   readonly fingerprint: string;
   readonly policy: Policy;
   readonly failures: FailureCodec;
+  readonly outcomes: OutcomeCodec;
   /** The procedure's output parser: what it returns is stored and answered. */
   readonly parseOutput?: ((value: unknown) => unknown) | undefined;
   readonly trace: Trace;
@@ -23,7 +25,12 @@ export type Handler<Tx> = (operation: Operation<Tx>) => Promise<unknown>;
 
 /** What became of a call. A handler's transient error is thrown instead, unchanged: nothing was stored about it. */
 export type RunResult =
-  | { readonly kind: 'completed'; readonly value: unknown; readonly replayed: boolean; readonly operationId: string }
+  | {
+      readonly kind: 'completed';
+      readonly value: unknown;
+      readonly replayed: boolean;
+      readonly operationId: string;
+    }
   | {
       readonly kind: 'failed';
       readonly error: DescribedError;

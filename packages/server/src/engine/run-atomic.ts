@@ -2,16 +2,9 @@ import { childKey } from '@semel/contract/v1/pure';
 import type { AtomicEnd, Sighting } from '../store/port.ts';
 import { consult } from './consult.ts';
 import { decide } from './decide.ts';
-import {
-  askingOf,
-  type EngineContext,
-  identityOf,
-  refused,
-  subjectOf,
-} from './engine-context.ts';
+import { askingOf, type EngineContext, identityOf, refused, subjectOf } from './engine-context.ts';
 import { classify, type DescribedError, OperationMisuse } from './failure.ts';
 import type { Operation } from './operation.ts';
-import { outcomeFromError, outcomeFromValue } from './outcome.ts';
 import { operationId, randomId } from './random-id.ts';
 import { isRefusal, Refusal } from './refusal.ts';
 import type { Handler, RunRequest, RunResult } from './request.ts';
@@ -79,7 +72,9 @@ export async function runAtomic<Tx>(
         : { kind: 'failed', ...failed, replayed: false, operationId };
     }
     case 'existing':
-      return (await consult(context, request, result, deadline)).answer ?? refused(context, request, 'in_flight');
+      return (
+        (await consult(context, request, result, deadline)).answer ?? refused(context, request, 'in_flight')
+      );
     case 'held':
       return waitForOther(context, request, deadline);
     case 'unknown':
@@ -105,13 +100,20 @@ async function execute<Tx>(
   tx: Tx,
   attempt: Attempt,
 ): Promise<AtomicEnd<Executed>> {
-  const { policy, failures, parseOutput } = request;
+  const { policy, failures, outcomes, parseOutput } = request;
   const limit = new AbortController();
-  const timer = setTimeout(() => limit.abort(new Error(`The handler ran longer than ${policy.maxRunMs} ms`)), policy.maxRunMs);
+  const timer = setTimeout(
+    () => limit.abort(new Error(`The handler ran longer than ${policy.maxRunMs} ms`)),
+    policy.maxRunMs,
+  );
   const failedEnd = async (error: unknown, effects: 'keep' | 'discard'): Promise<AtomicEnd<Executed>> => {
     const described = await failures.describe(error);
     return {
-      settlement: { to: 'failed', cause: 'failed', outcome: outcomeFromError(described, policy.maxOutcomeBytes) },
+      settlement: {
+        to: 'failed',
+        cause: 'failed',
+        outcome: outcomes.fromError(described, policy.maxOutcomeBytes),
+      },
       effects,
       value: { outcome: 'failed', failed: { error: described, thrown: error } },
     };
@@ -121,7 +123,11 @@ async function execute<Tx>(
     if (isRefusal(returned)) return await failedEnd(returned.error, 'keep');
     const value = parseOutput === undefined ? returned : await parseOutput(returned);
     return {
-      settlement: { to: 'completed', cause: 'succeeded', outcome: outcomeFromValue(value, policy.maxOutcomeBytes) },
+      settlement: {
+        to: 'completed',
+        cause: 'succeeded',
+        outcome: outcomes.fromValue(value, policy.maxOutcomeBytes),
+      },
       effects: 'keep',
       value: { outcome: 'completed', value },
     };

@@ -1,10 +1,10 @@
-import { type ClaimRequest, type ClaimResult, type Sighting, StoreUnavailable } from '../store/port.ts';
+import { type ClaimRequest, type ClaimResult, isStoreUnavailable, type Sighting } from '../store/port.ts';
 import { runAttempt } from './attempt.ts';
 import { consult } from './consult.ts';
 import { type EngineContext, identityOf, refused, subjectOf } from './engine-context.ts';
 import { operationId, randomId } from './random-id.ts';
 import type { Handler, RunRequest, RunResult } from './request.ts';
-import { sleep } from './wait.ts';
+import { sleep, sleepAside } from './wait.ts';
 
 /** How often a claim may lose to a change under its eyes before the caller is sent away to ask again. */
 const MAX_ROUNDS = 8;
@@ -61,7 +61,7 @@ async function insist<Tx>(
   try {
     return await claim();
   } catch (error) {
-    if (!(error instanceof StoreUnavailable)) throw error;
+    if (!isStoreUnavailable(error)) throw error;
     try {
       await sleep(20);
       return await claim();
@@ -75,7 +75,7 @@ async function insist<Tx>(
 async function giveBack<Tx>({ store }: EngineContext<Tx>, request: ClaimRequest): Promise<void> {
   const until = performance.now() + request.policy.leaseMs;
   for (let delayMs = 50; performance.now() < until; delayMs = Math.min(delayMs * 2, 1000)) {
-    await sleep(delayMs);
+    await sleepAside(delayMs);
     try {
       const found = await store.lookup(request);
       if (found === undefined || found.record.owner !== request.owner) return;

@@ -6,7 +6,10 @@ const CAP_MS = 50;
  * Asks again until `look` gives an answer or the time is up. Between two looks nothing is held: no connection, no lock.
  * Time is this process's monotonic clock: it decides how long one caller waits, nothing else.
  */
-export async function pollUntil<T>(deadline: number, look: () => Promise<T | undefined>): Promise<T | undefined> {
+export async function pollUntil<T>(
+  deadline: number,
+  look: () => Promise<T | undefined>,
+): Promise<T | undefined> {
   for (let delay = FIRST_MS; ; delay = Math.min(delay * 2, CAP_MS)) {
     const left = deadline - performance.now();
     if (left <= 0) return undefined;
@@ -16,6 +19,10 @@ export async function pollUntil<T>(deadline: number, look: () => Promise<T | und
     if (answer !== undefined) return answer;
   }
 }
+
+/** For work that nobody waits for: doesn't keep the process alive. */
+export const sleepAside = (ms: number): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, ms).unref());
 
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 

@@ -1,5 +1,5 @@
-import type { Store, SweepReport } from '../store/port.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Store, SweepReport } from '../store/port.ts';
 import type { Emit } from '../telemetry/events.ts';
 
 export interface RecoveryOptions {

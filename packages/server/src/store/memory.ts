@@ -4,7 +4,11 @@ import { claimOn, type Entry, freeAt, leaseRanOut } from './memory-operations.ts
 import { createRejections } from './memory-rejections.ts';
 import { createSweeps } from './memory-sweeps.ts';
 import { createTable } from './memory-table.ts';
-import { createStagedTransaction, type MemoryTransaction, type StagedTransaction } from './memory-transaction.ts';
+import {
+  createStagedTransaction,
+  type MemoryTransaction,
+  type StagedTransaction,
+} from './memory-transaction.ts';
 import type { ClaimResult, OperationRecord, Sighting, Store, TakeCause } from './port.ts';
 
 export type { MemoryTransaction } from './memory-transaction.ts';

@@ -229,9 +229,16 @@ export interface StoreCapabilities {
   readonly shared: boolean;
 }
 
+const UNAVAILABLE = Symbol.for('semel.store-unavailable');
+
+/** Also across two copies of this package in one process. */
+export const isStoreUnavailable = (value: unknown): value is StoreUnavailable =>
+  typeof value === 'object' && value !== null && (value as Record<symbol, unknown>)[UNAVAILABLE] === true;
+
 /** The store could not be reached, and nothing was begun (or the read gave no answer). Answered as 503. */
 export class StoreUnavailable extends Error {
   override readonly name: string = 'StoreUnavailable';
+  readonly [UNAVAILABLE] = true;
   constructor(message = 'The store of record cannot be reached', options?: { cause?: unknown }) {
     super(`store_unavailable: ${message}`, options);
   }

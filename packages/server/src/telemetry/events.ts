@@ -12,14 +12,31 @@ export interface EventSubject {
 /** One structured event per thing that happened to an operation; logs and metrics are both made from these. */
 export type SemelEvent =
   | ({ readonly type: 'claimed'; readonly cause: 'claimed' | 'overtaken' | 'expired' } & EventSubject)
-  | ({ readonly type: 'executed'; readonly outcome: 'completed' | 'failed'; readonly durationMs: number } & EventSubject)
-  | ({ readonly type: 'replayed'; readonly outcome: 'completed' | 'failed'; readonly layer: 'process' | 'store' } & EventSubject)
+  | ({
+      readonly type: 'executed';
+      readonly outcome: 'completed' | 'failed';
+      readonly durationMs: number;
+    } & EventSubject)
+  | ({
+      readonly type: 'replayed';
+      readonly outcome: 'completed' | 'failed';
+      readonly layer: 'process' | 'store';
+    } & EventSubject)
   | ({ readonly type: 'released'; readonly error: unknown } & EventSubject)
   | ({ readonly type: 'suspended'; readonly error?: unknown } & EventSubject)
   /** A write of a late owner was refused by the store: an alert. */
-  | ({ readonly type: 'fenced'; readonly write: 'settle' | 'step' | 'transaction' | 'renew'; readonly by?: { readonly state: OperationState; readonly attempt: number } } & EventSubject)
+  | ({
+      readonly type: 'fenced';
+      readonly write: 'settle' | 'step' | 'transaction' | 'renew';
+      readonly by?: { readonly state: OperationState; readonly attempt: number };
+    } & EventSubject)
   | ({ readonly type: 'refused'; readonly code: ProblemCode } & EventSubject)
-  | ({ readonly type: 'step'; readonly step: string; readonly resumed: boolean; readonly durationMs: number } & EventSubject)
+  | ({
+      readonly type: 'step';
+      readonly step: string;
+      readonly resumed: boolean;
+      readonly durationMs: number;
+    } & EventSubject)
   /** The handler did its work, but its output can't be stored or is invalid: later callers get `outcome_gone`. */
   | ({ readonly type: 'outcome_dropped'; readonly error: unknown } & EventSubject)
   | { readonly type: 'recovered'; readonly suspended: number; readonly deleted: number }

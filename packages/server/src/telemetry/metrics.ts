@@ -47,7 +47,10 @@ export function createMetrics(): EventListener {
       case 'fenced':
         return fences.add(1, { 'idempotency.procedure': event.procedure, 'idempotency.write': event.write });
       case 'step':
-        return steps.add(1, { 'idempotency.procedure': event.procedure, 'idempotency.resumed': event.resumed });
+        return steps.add(1, {
+          'idempotency.procedure': event.procedure,
+          'idempotency.resumed': event.resumed,
+        });
       case 'recovered':
         suspended.add(event.suspended, { 'idempotency.procedure': '(recovery)' });
         return deleted.add(event.deleted);

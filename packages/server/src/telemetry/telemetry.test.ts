@@ -5,9 +5,14 @@ import {
   MeterProvider,
   PeriodicExportingMetricReader,
 } from '@opentelemetry/sdk-metrics';
-import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
+import {
+  BasicTracerProvider,
+  InMemorySpanExporter,
+  SimpleSpanProcessor,
+} from '@opentelemetry/sdk-trace-base';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { policyFrom } from '../admission/policy.ts';
+import { createOutcomeCodec } from '../engine/outcome.ts';
 import type { RunRequest } from '../engine/request.ts';
 import { createSemel } from '../semel.ts';
 import { createMemoryStore } from '../store/memory.ts';
@@ -15,11 +20,15 @@ import type { SemelEvent } from './events.ts';
 
 const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
 const spans = new InMemorySpanExporter();
-const provider = new MeterProvider({ readers: [new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 })] });
+const provider = new MeterProvider({
+  readers: [new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 })],
+});
 
 beforeAll(() => {
   metrics.setGlobalMeterProvider(provider);
-  trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(spans)] }));
+  trace.setGlobalTracerProvider(
+    new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(spans)] }),
+  );
 });
 afterAll(() => provider.shutdown());
 
@@ -34,17 +43,24 @@ const request = (key: string, fingerprint = 'v1:a'): RunRequest => ({
     statusOf: (error) => (error as { status?: number }).status,
     describe: () => ({ httpStatus: 402, code: 'PAYMENT_REQUIRED', message: 'declined' }),
   },
+  outcomes: createOutcomeCodec(),
   trace: { actor: 'request' },
 });
 
 test('counts what became of every keyed call, with bounded labels only', async () => {
   const events: SemelEvent[] = [];
-  const { engine } = createSemel({ store: createMemoryStore(), recovery: false, onEvent: (e) => events.push(e) });
+  const { engine } = createSemel({
+    store: createMemoryStore(),
+    recovery: false,
+    onEvent: (e) => events.push(e),
+  });
   await engine.run(request('a'), async () => 'done');
   await engine.run(request('a'), async () => 'done');
   await engine.run(request('a', 'v1:b'), async () => 'done');
   await engine.run(request('b'), async () => Promise.reject(Object.assign(new Error('no'), { status: 402 })));
-  await expect(engine.run(request('c'), async () => Promise.reject(new Error('later')))).rejects.toThrow('later');
+  await expect(engine.run(request('c'), async () => Promise.reject(new Error('later')))).rejects.toThrow(
+    'later',
+  );
 
   await provider.forceFlush();
   const counted = exporter
@@ -94,5 +110,8 @@ test('a listener that throws does not reach the caller', async () => {
       throw new Error('log disk full');
     },
   });
-  expect(await engine.run(request('x'), async () => 'done')).toMatchObject({ kind: 'completed', value: 'done' });
+  expect(await engine.run(request('x'), async () => 'done')).toMatchObject({
+    kind: 'completed',
+    value: 'done',
+  });
 });

@@ -1,5 +1,5 @@
 import { createProblem, problemRow } from '@semel/contract/v1/pure';
-import { TRPCError, type TRPCRootConfig, getTRPCErrorFromUnknown, getTRPCErrorShape } from '@trpc/server';
+import { getTRPCErrorFromUnknown, getTRPCErrorShape, TRPCError, type TRPCRootConfig } from '@trpc/server';
 import { getHTTPStatusCodeFromError } from '@trpc/server/http';
 import { UnfingerprintableInput } from '../../admission/admit-request.ts';
 import { IdempotencyError, isIdempotencyError } from '../../admission/idempotency-error.ts';
@@ -43,12 +43,19 @@ export function trpcErrorFromAdmission(error: unknown): unknown {
   return error;
 }
 
-export function refusalBeforeClaim(code: 'key_malformed' | 'contract_unsupported', reason: string): TRPCError {
+export function refusalBeforeClaim(
+  code: 'key_malformed' | 'contract_unsupported',
+  reason: string,
+): TRPCError {
   return trpcErrorFromProblem({ kind: 'refused', problem: createProblem(code) }, 422, reason);
 }
 
 export function trpcErrorFromStored(error: DescribedError): TRPCError {
-  return new TRPCError({ code: error.code as Code, message: error.message, cause: new ReplayedFailure(error) });
+  return new TRPCError({
+    code: error.code as Code,
+    message: error.message,
+    cause: new ReplayedFailure(error),
+  });
 }
 
 export const statusOfTrpcError = (error: unknown): number | undefined =>

@@ -17,7 +17,9 @@ export interface IdempotencyContext {
   readonly traceId?: string | undefined;
 }
 
-type HeaderSource = { get(name: string): string | null } | Readonly<Record<string, string | string[] | undefined>>;
+type HeaderSource =
+  | { get(name: string): string | null }
+  | Readonly<Record<string, string | string[] | undefined>>;
 
 /**
  * Reads where keys are carried, from what any tRPC adapter hands to `createContext`.
@@ -48,7 +50,10 @@ export function idempotencyContext(options: {
 
 /** For calls from within the server (`createCaller`): the key is given directly. */
 export function internalIdempotencyContext(key?: string): IdempotencyContext {
-  return { carriers: { key: key && JSON.stringify(key), keys: undefined, contract: undefined, calls: 1 }, outcomes: [] };
+  return {
+    carriers: { key: key && JSON.stringify(key), keys: undefined, contract: undefined, calls: 1 },
+    outcomes: [],
+  };
 }
 
 function header(headers: HeaderSource, name: string): string | undefined {

@@ -1,26 +1,27 @@
-import { unwrapInput } from '@semel/contract/v1/pure';
 import { TRPCError } from '@trpc/server';
 import { admitKey } from '../../admission/admit-key.ts';
 import { admitRequest } from '../../admission/admit-request.ts';
-import type { Policy } from '../../engine/policy.ts';
 import { engineErrorIn } from '../../engine/failure.ts';
 import type { Operation } from '../../engine/operation.ts';
+import { createOutcomeCodec, type Serializer } from '../../engine/outcome.ts';
+import type { Policy } from '../../engine/policy.ts';
 import { isRefusal } from '../../engine/refusal.ts';
 import type { RunResult } from '../../engine/request.ts';
 import type { Semel } from '../../semel.ts';
 import type { Trace } from '../../store/port.ts';
 import { activeTraceId } from '../../telemetry/tracing.ts';
+import { enter, enteredOf, errorCallOf } from './entered.ts';
 import {
   describeTrpcError,
   refusalBeforeClaim,
   shapeByApplication,
-  shapeOwnError,
   statusOfTrpcError,
   trpcErrorFromAdmission,
   trpcErrorFromProblem,
   trpcErrorFromStored,
 } from './errors.ts';
 import type { IdempotencyContext } from './idempotency-context.ts';
+import { shapeOwnErrors } from './shape-own-errors.ts';
 import type { AnyBuilder, Middleware, MiddlewareCall, MiddlewareResult } from './trpc-internals.ts';
 
 /** What one adapter knows about its application. */
@@ -31,18 +32,9 @@ export interface ProcedureOptions {
   readonly minKeyLength: number;
 }
 
-/** Carries a call's envelope and the request's own context from the first middleware to the claim. */
-const ENTERED = Symbol('semel.entered');
-
-interface Entered {
-  readonly envelope: ReturnType<typeof unwrapInput>;
-  readonly ctx: object;
-}
-const enteredOf = ({ ctx }: MiddlewareCall): Entered => (ctx as { [ENTERED]: Entered })[ENTERED];
-
 /**
  * Puts the claim next to the resolver, behind every parser and guard, in whatever order they were written:
- * `[unwrap, …all of the application's, our error shapes, claim, resolver]`. Output parsers move inside the claim: what they
+ * `[enter, …all of the application's, our error shapes, claim, resolver]`. Output parsers move inside the claim: what they
  * return is what is stored, a replay doesn't parse again, and an output that fails rolls its transaction back.
  */
 export function arrange(builder: AnyBuilder, policy: Policy, options: ProcedureOptions): AnyBuilder {
@@ -50,20 +42,7 @@ export function arrange(builder: AnyBuilder, policy: Policy, options: ProcedureO
   const outputs = middlewares.filter((middleware) => middleware._type === 'output');
   const others = middlewares.filter((middleware) => middleware._type !== 'output');
   const errorShapers = others.filter((middleware) => middleware._type === 'errors');
-
-  const shapeOwn: Middleware = async (call) => {
-    const result = await call.next();
-    if (result.ok) return result;
-    return { ...result, error: await shaped(result.error, call) };
-  };
-  const shaped = async (error: TRPCError, call: MiddlewareCall): Promise<TRPCError> => {
-    const shape = shapeOwnError(error, config, await errorCall(call));
-    if (shape === undefined) return error;
-    // tRPC's own formatter middleware is the public way to fix an error's shape.
-    const [fix] = builder.errors(() => shape)._def.middlewares.slice(-1);
-    const result = await fix?.({ ...call, next: async () => ({ ok: false, error }) });
-    return result !== undefined && !result.ok ? result.error : error;
-  };
+  const outcomes = createOutcomeCodec(serializerOf(config));
 
   /** As the application shapes it: its procedure formatters, innermost first, then its root formatter. */
   const describe = async (error: unknown, call: MiddlewareCall) => {
@@ -71,7 +50,7 @@ export function arrange(builder: AnyBuilder, policy: Policy, options: ProcedureO
     for (const shaper of errorShapers.toReversed()) {
       await shaper({ ...call, next: async () => ({ ok: false, error: trpcError }) });
     }
-    const shown = await errorCall(call);
+    const shown = await errorCallOf(call);
     return describeTrpcError(trpcError, (e) => shapeByApplication(e, config, shown));
   };
 
@@ -98,18 +77,23 @@ export function arrange(builder: AnyBuilder, policy: Policy, options: ProcedureO
     const outer = outerOperation(call.ctx);
     if (outer !== undefined) {
       const procedure = policy.name ?? call.path;
-      const data = await semel.engine.runNested(outer, { procedure, mode: policy.mode }, async (operation) => {
-        const returned = await handlerOf(call)(operation);
-        if (isRefusal(returned)) throw asTrpcError(returned.error);
-        return parseOutput(returned, call);
-      });
+      const data = await semel.engine.runNested(
+        outer,
+        { procedure, mode: policy.mode },
+        async (operation) => {
+          const returned = await handlerOf(call)(operation);
+          if (isRefusal(returned)) throw asTrpcError(returned.error);
+          return parseOutput(returned, call);
+        },
+      );
       return succeeded(data, call);
     }
     const context = options.contextOf(call.ctx);
     if (context === undefined) {
       throw new TRPCError({
         code: 'INTERNAL_SERVER_ERROR',
-        message: 'The context has no `idempotency`: put idempotencyContext({ req, info }) into it in createContext',
+        message:
+          'The context has no `idempotency`: put idempotencyContext({ req, info }) into it in createContext',
       });
     }
     const { envelope } = enteredOf(call);
@@ -136,6 +120,7 @@ export function arrange(builder: AnyBuilder, policy: Policy, options: ProcedureO
         procedure,
         policy,
         failures: { statusOf: statusOfTrpcError, describe: (error) => describe(error, call) },
+        outcomes,
         parseOutput: outputs.length === 0 ? undefined : (value) => parseOutput(value, call),
         trace: traceOf(context),
       },
@@ -146,19 +131,9 @@ export function arrange(builder: AnyBuilder, policy: Policy, options: ProcedureO
   };
 
   const arranged = builder.use(claim);
-  arranged._def.middlewares = [unwrap, ...others, shapeOwn, claim];
+  arranged._def.middlewares = [enter, ...others, shapeOwnErrors(builder), claim];
   return arranged;
 }
-
-/** First of all, so that the application's parsers see the input and not its envelope. Judged only at the claim. */
-const unwrap: Middleware = async (call) => {
-  const raw = await call.getRawInput().catch(() => undefined);
-  const envelope = unwrapInput(raw);
-  const ctx = { [ENTERED]: { envelope, ctx: call.ctx } satisfies Entered };
-  return envelope.enveloped && envelope.ok
-    ? call.next({ ctx, getRawInput: async () => envelope.input })
-    : call.next({ ctx });
-};
 
 function answer(result: RunResult, policy: Policy, call: MiddlewareCall): MiddlewareResult {
   switch (result.kind) {
@@ -211,12 +186,12 @@ const asTrpcError = (error: unknown): TRPCError =>
     ? error
     : new TRPCError({ code: 'INTERNAL_SERVER_ERROR', message: messageOf(error), cause: error });
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : 'Internal server error');
+const messageOf = (error: unknown): string =>
+  error instanceof Error ? error.message : 'Internal server error';
 
-/** What tRPC itself shows a root formatter: the raw input and the request's context, so that a replay looks like a first answer. */
-const errorCall = async (call: MiddlewareCall) => ({
-  type: call.type,
-  path: call.path,
-  input: await call.getRawInput().catch(() => undefined),
-  ctx: enteredOf(call).ctx,
-});
+/** The application's own transformer, so that types which only it knows survive; superjson where it has none. */
+function serializerOf(config: AnyBuilder['_def']['config']): Serializer | undefined {
+  const transformer = config?.transformer.output;
+  const probe = { at: new Date(0) };
+  return transformer === undefined || transformer.serialize(probe) === probe ? undefined : transformer;
+}

@@ -19,6 +19,7 @@ export function responseHeaders(context: IdempotencyContext | undefined): Record
   const [only] = outcomes;
   if (carriers.calls !== 1 || only === undefined) return headers;
   if (only.operationId !== undefined) headers[HEADER.operation] = only.operationId;
-  if (only.retryAfterMs !== undefined) headers[HEADER.retryAfter] = String(retryAfterSeconds(only.retryAfterMs));
+  if (only.retryAfterMs !== undefined)
+    headers[HEADER.retryAfter] = String(retryAfterSeconds(only.retryAfterMs));
   return headers;
 }

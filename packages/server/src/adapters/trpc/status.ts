@@ -1,7 +1,16 @@
-import { type OperationStatus, parseOutcome, type StatusInput, type StoredOutcome } from '@semel/contract/v1/pure';
+import {
+  createProblem,
+  type OperationStatus,
+  parseOutcome,
+  type StatusInput,
+  type StoredOutcome,
+} from '@semel/contract/v1/pure';
 import { TRPCError, type TRPCProcedureBuilder, type TRPCQueryProcedure } from '@trpc/server';
-import type { OperationRecord, Sighting, Store } from '../../store/port.ts';
+import { isStoreUnavailable, type OperationRecord, type Sighting, type Store } from '../../store/port.ts';
+import { trpcErrorFromProblem } from './errors.ts';
+import type { IdempotencyContext } from './idempotency-context.ts';
 import type { ProcedureOptions } from './procedure.ts';
+import { shapeOwnErrors } from './shape-own-errors.ts';
 import type { AnyBuilder } from './trpc-internals.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: only the error shape and meta of the builder matter here
@@ -17,14 +26,18 @@ export type StatusProcedure<B> =
  */
 export function statusProcedure<B extends object>(builder: B, options: ProcedureOptions): StatusProcedure<B> {
   const { store } = options.semel;
-  const query = (builder as unknown as { input(parser: unknown): AnyBuilder })
+  const plain = builder as unknown as AnyBuilder;
+  const query = plain
+    .use(shapeOwnErrors(plain))
     .input(parseStatusInput)
     .query(async ({ ctx, input }: { ctx: unknown; input: StatusInput }): Promise<OperationStatus> => {
       const scope = options.scopeOf(ctx);
-      const found =
+      const found = await reachable(
         'operationId' in input
-          ? await store.find(input.operationId)
-          : await store.lookup({ scope, procedure: input.procedure, key: input.key });
+          ? store.find(input.operationId)
+          : store.lookup({ scope, procedure: input.procedure, key: input.key }),
+        options.contextOf(ctx),
+      );
       const mine = found !== undefined && belongsTo(found.record, scope) ? found : undefined;
       const context = options.contextOf(ctx);
       // Makes the answer one of ours for `responseMeta`: no cache on the way may keep what is about to change.
@@ -41,6 +54,20 @@ export function statusProcedure<B extends object>(builder: B, options: Procedure
   return query as StatusProcedure<B>;
 }
 
+/** A store that can't be reached is a 503 with advice here too, not a bare error. */
+async function reachable<T>(asked: Promise<T>, context: IdempotencyContext | undefined): Promise<T> {
+  try {
+    return await asked;
+  } catch (cause) {
+    if (!isStoreUnavailable(cause)) throw cause;
+    const problem = createProblem('store_unavailable');
+    if (context !== undefined && context.carriers.calls > 0) {
+      context.outcomes.push({ batchIndex: 0, replayed: false, retryAfterMs: problem.retryAfterMs });
+    }
+    throw trpcErrorFromProblem({ kind: 'refused', problem, cause }, 422);
+  }
+}
+
 /** The principal's own operations, and those of its narrowed scopes. */
 function belongsTo(record: OperationRecord, scope: string): boolean {
   return record.scope === scope || record.scope.startsWith(`${scope.length}:${scope}/`);
@@ -48,7 +75,8 @@ function belongsTo(record: OperationRecord, scope: string): boolean {
 
 async function statusFrom(store: Store, { record, now }: Sighting): Promise<OperationStatus> {
   const history = await store.history(record.operationId);
-  const outcome: StoredOutcome | undefined = record.outcome === undefined ? undefined : parseOutcome(record.outcome);
+  const outcome: StoredOutcome | undefined =
+    record.outcome === undefined ? undefined : parseOutcome(record.outcome);
   const iso = (ms: number): string => new Date(ms).toISOString();
   return {
     operationId: record.operationId,
@@ -59,8 +87,17 @@ async function statusFrom(store: Store, { record, now }: Sighting): Promise<Oper
     updatedAt: iso(record.updatedAt),
     ...(record.expiresAt !== undefined && { expiresAt: iso(record.expiresAt) }),
     ...(outcome !== undefined && { outcome }),
-    ...(record.leaseUntil !== undefined && { retryAfterMs: Math.max(250, Math.ceil(Math.min(record.leaseUntil - now, 1000))) }),
-    transitions: history.map(({ seq, from, to, attempt, at, cause }) => ({ seq, from, to, attempt, at: iso(at), cause })),
+    ...(record.leaseUntil !== undefined && {
+      retryAfterMs: Math.max(250, Math.ceil(Math.min(record.leaseUntil - now, 1000))),
+    }),
+    transitions: history.map(({ seq, from, to, attempt, at, cause }) => ({
+      seq,
+      from,
+      to,
+      attempt,
+      at: iso(at),
+      cause,
+    })),
   };
 }
 

@@ -15,7 +15,9 @@ export interface IdempotencyMeta {
 }
 
 /** The opt-out of scoping: every caller shares one set of keys, and anyone who guesses a key gets another's answer. */
-export const DANGEROUSLY_SHARE_KEYS_BETWEEN_ALL_CALLERS = Symbol.for('semel.dangerously-share-keys-between-all-callers');
+export const DANGEROUSLY_SHARE_KEYS_BETWEEN_ALL_CALLERS = Symbol.for(
+  'semel.dangerously-share-keys-between-all-callers',
+);
 
 export interface TrpcIdempotencyOptions<Ctx, Tx> {
   readonly semel: Semel<Tx>;
@@ -79,7 +81,8 @@ export interface TrpcIdempotency<Tx> {
 /** @throws PolicyError when there is no scope: keys would be shared between users. */
 export function trpcIdempotency<Ctx, Tx>(options: TrpcIdempotencyOptions<Ctx, Tx>): TrpcIdempotency<Tx> {
   const { semel, scope, minKeyLength = 1 } = options;
-  const context = (options.context ?? ((ctx: Ctx) => (ctx as { idempotency?: IdempotencyContext }).idempotency)) as (
+  const context = (options.context ??
+    ((ctx: Ctx) => (ctx as { idempotency?: IdempotencyContext }).idempotency)) as (
     ctx: unknown,
   ) => IdempotencyContext | undefined;
   const shared = scope === DANGEROUSLY_SHARE_KEYS_BETWEEN_ALL_CALLERS;

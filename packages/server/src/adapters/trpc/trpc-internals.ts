@@ -31,6 +31,7 @@ export interface AnyBuilder {
     readonly config?: TRPCRootConfig<any>;
   };
   use(middleware: Middleware): AnyBuilder;
+  input(parser: unknown): AnyBuilder;
   errors(formatter: () => unknown): AnyBuilder;
   mutation(resolver: unknown): unknown;
   query(resolver: unknown): unknown;

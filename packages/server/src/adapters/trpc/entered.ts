@@ -1,0 +1,29 @@
+import { type Unwrapped, unwrapInput } from '@semel/contract/v1/pure';
+import type { ErrorCall } from './errors.ts';
+import type { Middleware, MiddlewareCall } from './trpc-internals.ts';
+
+/** A call's envelope and the request's own context, from the first middleware to the claim. */
+interface Entered {
+  readonly envelope: Unwrapped;
+  readonly ctx: object;
+}
+const ENTERED = Symbol('semel.entered');
+
+/** First of all, so that the application's parsers see the input and not its envelope. Judged only at the claim. */
+export const enter: Middleware = async (call) => {
+  const raw = await call.getRawInput().catch(() => undefined);
+  const envelope = unwrapInput(raw);
+  const ctx = { [ENTERED]: { envelope, ctx: call.ctx } satisfies Entered };
+  return envelope.enveloped && envelope.ok
+    ? call.next({ ctx, getRawInput: async () => envelope.input })
+    : call.next({ ctx });
+};
+
+export const enteredOf = ({ ctx }: MiddlewareCall): Entered =>
+  (ctx as { [ENTERED]?: Entered })[ENTERED] ?? { envelope: { enveloped: false }, ctx };
+
+/** What tRPC itself shows a root formatter: the raw input and the request's context, so that a replay looks like a first answer. */
+export async function errorCallOf(call: MiddlewareCall): Promise<ErrorCall> {
+  const input = await call.getRawInput().catch(() => undefined);
+  return { type: call.type, path: call.path, input, ctx: enteredOf(call).ctx };
+}
