@@ -18,7 +18,12 @@ describe.each(['atomic', 'leased'] as const)('%s mutation over a single HTTP cal
   test('runs once and replays the stored answer with its types and the mark', async () => {
     let runs = 0;
     const answer = { at: new Date(0), tags: new Set(['a']), big: 12345678901234567890n, none: undefined };
-    const server = await start({ [mode]: () => { runs++; return answer; } });
+    const server = await start({
+      [mode]: () => {
+        runs++;
+        return answer;
+      },
+    });
     const key = { 'idempotency-key': '"k-1"' };
     const first = await post(server.url, mode, { n: 1 }, key);
     const second = await post(server.url, mode, { n: 1 }, { 'idempotency-key': 'k-1' });
@@ -38,14 +43,21 @@ describe.each(['atomic', 'leased'] as const)('%s mutation over a single HTTP cal
     await post(server.url, mode, { n: 1 }, key);
     const reused = await post(server.url, mode, { n: 2 }, key);
     expect(reused.status).toBe(422);
-    expect(reused.body.error.json.data.idempotency).toMatchObject({ contract: 1, code: 'key_reused', retryable: false });
+    expect(reused.body.error.json.data.idempotency).toMatchObject({
+      contract: 1,
+      code: 'key_reused',
+      retryable: false,
+    });
     expect((await post(server.url, mode, { n: 1 }, key)).body.result.data.json).toBe('done');
   });
 
   test('stores a final failure and replays it as the app shaped it', async () => {
     let runs = 0;
     const server = await start({
-      [mode]: () => { runs++; throw new TRPCError({ code: 'PAYMENT_REQUIRED', message: 'declined' }); },
+      [mode]: () => {
+        runs++;
+        throw new TRPCError({ code: 'PAYMENT_REQUIRED', message: 'declined' });
+      },
     });
     const key = { 'idempotency-key': 'k-3' };
     const first = await post(server.url, mode, {}, key);
@@ -60,7 +72,10 @@ describe.each(['atomic', 'leased'] as const)('%s mutation over a single HTTP cal
   test('stores nothing about a transient failure: the next call runs', async () => {
     let runs = 0;
     const server = await start({
-      [mode]: () => { if (runs++ === 0) throw new Error('db hiccup'); return 'ok'; },
+      [mode]: () => {
+        if (runs++ === 0) throw new Error('db hiccup');
+        return 'ok';
+      },
     });
     const key = { 'idempotency-key': 'k-4' };
     expect((await post(server.url, mode, {}, key)).status).toBe(500);
@@ -83,7 +98,11 @@ describe.each(['atomic', 'leased'] as const)('%s mutation over a single HTTP cal
   test('lets simultaneous duplicates join one run', async () => {
     let runs = 0;
     const server = await start({
-      [mode]: async () => { runs++; await new Promise((r) => setTimeout(r, 30)); return { id: 'one' }; },
+      [mode]: async () => {
+        runs++;
+        await new Promise((r) => setTimeout(r, 30));
+        return { id: 'one' };
+      },
     });
     const answers = await Promise.all(
       Array.from({ length: 20 }, () => post(server.url, mode, {}, { 'idempotency-key': 'k-6' })),
@@ -100,7 +119,11 @@ describe('refusals before the claim', () => {
     const missing = await post(server.url, 'atomic', {});
     expect(missing.status).toBe(400);
     expect(missing.body.error.json.data.idempotency.code).toBe('key_missing');
-    const anonymous = await fetch(`${server.url}/atomic`, { method: 'POST', body: '{}', headers: { 'content-type': 'application/json' } });
+    const anonymous = await fetch(`${server.url}/atomic`, {
+      method: 'POST',
+      body: '{}',
+      headers: { 'content-type': 'application/json' },
+    });
     expect(anonymous.status).toBe(401);
   });
 
@@ -118,7 +141,12 @@ describe('refusals before the claim', () => {
 
   test('an unknown contract version is refused and names the known one', async () => {
     const server = await start({});
-    const answer = await post(server.url, 'atomic', {}, { 'idempotency-key': 'k', 'idempotency-contract': '7' });
+    const answer = await post(
+      server.url,
+      'atomic',
+      {},
+      { 'idempotency-key': 'k', 'idempotency-contract': '7' },
+    );
     expect(answer.status).toBe(400);
     expect(answer.body.error.json.data.idempotency.code).toBe('contract_unsupported');
     expect(answer.body.error.json.message).toContain('contract version 1');
@@ -128,7 +156,9 @@ describe('refusals before the claim', () => {
     const server = await start({ atomic: (_, input) => input });
     const key = { 'idempotency-key': 'k-7' };
     expect((await post(server.url, 'strict', { amount: -1 }, key)).status).toBe(400);
-    expect((await post(server.url, 'strict', { amount: 5 }, key)).body.result.data.json).toEqual({ amount: 5 });
+    expect((await post(server.url, 'strict', { amount: 5 }, key)).body.result.data.json).toEqual({
+      amount: 5,
+    });
   });
 
   test('an output that fails its parser rolls back: nothing is stored', async () => {
@@ -136,7 +166,9 @@ describe('refusals before the claim', () => {
     const server = await start({ atomic: () => ({ amount: runs++ === 0 ? 5000 : 5 }) });
     const key = { 'idempotency-key': 'k-8' };
     expect((await post(server.url, 'strict', { amount: 5 }, key)).status).toBe(500);
-    expect((await post(server.url, 'strict', { amount: 5 }, key)).body.result.data.json).toEqual({ amount: 5 });
+    expect((await post(server.url, 'strict', { amount: 5 }, key)).body.result.data.json).toEqual({
+      amount: 5,
+    });
   });
 });
 
@@ -145,9 +177,17 @@ test('the status query tells a client that knows only its key what became of the
   await post(server.url, 'atomic', {}, { 'idempotency-key': 'k-9' });
   const ask = async (user: string) => {
     const input = encodeURIComponent(JSON.stringify({ json: { procedure: 'atomic', key: 'k-9' } }));
-    const response = await fetch(`${server.url}/idempotency.status?input=${input}`, { headers: { authorization: `Bearer ${user}` } });
+    const response = await fetch(`${server.url}/idempotency.status?input=${input}`, {
+      headers: { authorization: `Bearer ${user}` },
+    });
+    // biome-ignore lint/suspicious/noExplicitAny: the wire is what the test is about
     return ((await response.json()) as any).result.data.json;
   };
-  expect(await ask('alice')).toMatchObject({ procedure: 'atomic', state: 'completed', attempt: 1, transitions: [{ seq: 1, from: null, to: 'completed', cause: 'succeeded' }] });
+  expect(await ask('alice')).toMatchObject({
+    procedure: 'atomic',
+    state: 'completed',
+    attempt: 1,
+    transitions: [{ seq: 1, from: null, to: 'completed', cause: 'succeeded' }],
+  });
   expect(await ask('bob')).toEqual({ state: 'not_found', procedure: 'atomic' });
 });
