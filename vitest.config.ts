@@ -9,7 +9,12 @@ export default defineConfig({
   test: {
     globalSetup: ['./tools/global-setup.ts'],
     reporters: ['default', './tools/count-reporter.ts'],
-    include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'test/**/*.test.ts'],
+    include: [
+      'packages/*/src/**/*.test.ts',
+      'apps/*/src/**/*.test.ts',
+      'test/**/*.test.ts',
+      'tools/*.test.ts',
+    ],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     coverage: { include: ['packages/*/src/**'] },

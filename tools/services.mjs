@@ -8,7 +8,6 @@ import { delimiter, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
-const defaultCache = join(root, 'node_modules/.cache/services');
 const which = (n) =>
   (process.env.PATH ?? '')
     .split(delimiter)

@@ -1,0 +1,43 @@
+/**
+ * Who may import whom. ARCHITECTURE.md explains it in words; `check-layers.ts` holds the code to it.
+ *
+ * Within a package the folders are in the order in which a request meets them, and an import goes to the same folder or to
+ * one further right. Type-only imports are held to the same rule: a type is knowledge as well.
+ */
+export interface PackageRules {
+  /** Folder of the package, seen from the repository's root. */
+  readonly folder: string;
+  /** Folders of `src/`, left to right. Empty: no order inside. */
+  readonly layers: readonly string[];
+  /** The workspace's packages that it may import, by exact specifier. */
+  readonly mayImport: readonly string[];
+}
+
+export const RULES: readonly PackageRules[] = [
+  { folder: 'packages/contract', layers: [], mayImport: [] },
+  {
+    folder: 'packages/server',
+    layers: ['adapters', 'admission', 'engine', 'jobs', 'recovery', 'store', 'telemetry'],
+    mayImport: ['@semel/contract', '@semel/contract/v1', '@semel/contract/v1/pure'],
+  },
+  {
+    folder: 'packages/client',
+    layers: ['adapters', 'delivery', 'intent', 'journal', 'presence'],
+    // Only the part without zod: it would be most of the bundle.
+    mayImport: ['@semel/contract/v1/pure'],
+  },
+  {
+    folder: 'packages/store-postgres',
+    layers: [],
+    mayImport: ['@semel/contract/v1', '@semel/contract/v1/pure', '@semel/server/store'],
+  },
+  {
+    folder: 'packages/testing',
+    layers: [],
+    mayImport: ['@semel/contract', '@semel/contract/v1', '@semel/contract/v1/pure', '@semel/server/store'],
+  },
+];
+
+/** Tests, and what is there only for them: they may import what they test and what they test with. */
+export const isTestCode = (path: string): boolean =>
+  /\.(test|fixture|bench)\.ts$/.test(path) || /\/src\/(test-rig|testing)\//.test(path);
