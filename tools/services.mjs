@@ -30,7 +30,8 @@ function startServer(cmd, args, opts, signal) {
     process.platform === 'linux' && which('setpriv')
       ? [which('setpriv'), '--pdeathsig', signal, '--', cmd, ...args]
       : [cmd, ...args];
-  const child = spawn(tied[0], tied.slice(1), { stdio: ['ignore', 'pipe', 'pipe'], ...opts });
+  // A group of its own: Ctrl-C in a terminal goes to the application, which drains first and then stops this.
+  const child = spawn(tied[0], tied.slice(1), { stdio: ['ignore', 'pipe', 'pipe'], detached: true, ...opts });
   let out = '';
   const add = (d) => {
     out = (out + d).slice(-4000);

@@ -29,14 +29,16 @@ export const askingOf = ({ fingerprint, ageMs, policy }: RunRequest): Asking => 
   mismatch: policy.mismatch,
 });
 
+/** Only what identifies: a record or a claim also holds the owner, the fingerprint and the outcome, which events never carry. */
 export const subjectOf = (
-  request: RunRequest,
-  rest?: { operationId?: string; attempt?: number },
+  { scope, procedure, key }: RunRequest,
+  operation?: { readonly operationId?: string; readonly attempt?: number },
 ): EventSubject => ({
-  scope: request.scope,
-  procedure: request.procedure,
-  key: request.key,
-  ...rest,
+  scope,
+  procedure,
+  key,
+  ...(operation?.operationId !== undefined && { operationId: operation.operationId }),
+  ...(operation?.attempt !== undefined && { attempt: operation.attempt }),
 });
 
 /** A refusal of the engine: what the wire calls a problem. Never changes an operation's record. */

@@ -1,6 +1,6 @@
 import type { Attributes } from '@opentelemetry/api';
 import { createProblem } from '@semel/contract/v1/pure';
-import { isStoreUnavailable, type Store } from '../store/port.ts';
+import { type Claim, isStoreUnavailable, type Store } from '../store/port.ts';
 import type { Emit } from '../telemetry/events.ts';
 import { withSpan } from '../telemetry/tracing.ts';
 import { type EngineContext, identityKey, refused, subjectOf } from './engine-context.ts';
@@ -32,7 +32,10 @@ export interface Engine<Tx> {
   runNested(outer: Operation<Tx>, call: NestedCall, handler: Handler<Tx>): Promise<unknown>;
   /** Attempts running in this process. */
   readonly active: number;
-  /** Refuses new work with `store_unavailable` (503) and waits for what runs. @returns how many still ran at the deadline */
+  /**
+   * Refuses new work with `store_unavailable` (503) and waits for what runs. At the deadline the signals of the rest
+   * abort, and operations that may resume are released for another server. @returns how many still ran then
+   */
   drain(deadlineMs: number): Promise<number>;
   close(): void;
 }
@@ -66,6 +69,12 @@ export function createEngine<Tx>(options: {
     }
   }
 
+  /** Another server may go on at once where the record allows it; otherwise the lease runs out and somebody decides. */
+  async function handOver(claim: Claim): Promise<void> {
+    if (claim.policy.onCrash !== 'resume') return;
+    await store.settle(claim, { to: 'released', cause: 'released' }, { actor: 'drain' });
+  }
+
   return {
     store,
     get active() {
@@ -95,7 +104,10 @@ export function createEngine<Tx>(options: {
       draining = true;
       const deadline = performance.now() + deadlineMs;
       while (active > 0 && performance.now() < deadline) await sleep(10);
-      return active;
+      const left = active;
+      const abandoned = leases.abandon('The server is shutting down');
+      await Promise.allSettled(abandoned.map(handOver));
+      return left;
     },
     close: () => leases.close(),
   };

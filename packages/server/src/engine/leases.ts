@@ -16,6 +16,8 @@ export interface Lease {
 
 export interface Leases {
   hold(claim: Claim, onLost: () => void): Lease;
+  /** Ends renewal and aborts every attempt that still runs; returns their claims. */
+  abandon(why: string): readonly Claim[];
   close(): void;
 }
 
@@ -120,6 +122,11 @@ export function createLeases(store: Pick<Store, 'renew'>): Leases {
         lose: () => lose(entry, 'Another attempt holds this operation'),
         end: () => void held.delete(entry),
       };
+    },
+    abandon(why) {
+      const entries = [...held];
+      for (const entry of entries) lose(entry, why);
+      return entries.map((entry) => entry.claim);
     },
     close() {
       closed = true;

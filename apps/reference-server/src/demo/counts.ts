@@ -1,0 +1,25 @@
+import type pg from 'pg';
+
+/** A payment of the story, as the database has it. */
+export interface PaymentCount {
+  readonly tenantId: string;
+  readonly reference: string;
+  readonly state: string;
+}
+
+/** The order names (their SKUs) that begin so: one for each row. */
+export async function countOrders(db: pg.Pool, prefix: string): Promise<readonly string[]> {
+  const { rows } = await db.query<{ sku: string }>('SELECT sku FROM shop.orders WHERE starts_with(sku, $1)', [
+    prefix,
+  ]);
+  return rows.map(({ sku }) => sku);
+}
+
+/** One for each row, whatever its state. */
+export async function countPayments(db: pg.Pool, prefix: string): Promise<readonly PaymentCount[]> {
+  const { rows } = await db.query<PaymentCount>(
+    `SELECT tenant_id AS "tenantId", reference, state FROM pay.payment WHERE starts_with(reference, $1)`,
+    [prefix],
+  );
+  return rows;
+}

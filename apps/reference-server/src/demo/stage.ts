@@ -1,0 +1,119 @@
+import { randomBytes } from 'node:crypto';
+import { ensurePostgres } from '@semel/dev-services';
+import type { ChargeCount } from '@semel/provider-sim';
+import { type Child, startChild } from '@semel/testing/faults';
+import pg from 'pg';
+import { countOrders, countPayments, type PaymentCount } from './counts.ts';
+
+/** A server of the story: a process of its own, which can be killed and started again at the same address. */
+export interface StageServer {
+  readonly url: string;
+  /** SIGKILL. */
+  kill(): Promise<void>;
+  start(): Promise<void>;
+}
+
+/** Everything that is real here: a database, the provider's simulator, two servers. */
+export interface Stage {
+  /** Two processes on one database. */
+  readonly servers: readonly [StageServer, StageServer];
+  /** Starts what this run writes down, so that it finds its own. */
+  readonly run: string;
+  readonly leaseMs: number;
+  /** Charges that the provider really made, whose reference begins so. */
+  charges(prefix: string): Promise<readonly ChargeCount[]>;
+  orders(prefix: string): Promise<readonly string[]>;
+  payments(prefix: string): Promise<readonly PaymentCount[]>;
+  close(): Promise<void>;
+}
+
+const SERVER = new URL('../main.ts', import.meta.url);
+const SIMULATOR = new URL('../../../provider-sim/src/main.ts', import.meta.url);
+/** Short, so that nobody waits half a minute for a dead server's claim; still longer than a call to the provider. */
+const LEASE_MS = 10_000;
+
+export async function setStage(): Promise<Stage & { readonly where: string }> {
+  const undo: (() => Promise<unknown>)[] = [];
+  const close = async (): Promise<void> => {
+    for (const step of undo.splice(0).reverse()) await step().catch(() => {});
+  };
+  try {
+    const postgres = await ensurePostgres();
+    undo.push(() => postgres.stop());
+    const database = await createDatabase(postgres.url);
+    undo.push(() => database.drop());
+    const simulator = await startChild({ file: SIMULATOR, env: { PORT: '0', DATA_FILE: undefined } });
+    undo.push(() => simulator.terminate());
+    const providerUrl = String(simulator.ready.url);
+    const env = serverEnv(database.url, providerUrl);
+    const first = await createServer(env); // alone: it migrates
+    undo.push(() => first.stop());
+    const second = await createServer(env);
+    undo.push(() => second.stop());
+    const pool = new pg.Pool({ connectionString: database.url, max: 2 });
+    undo.push(() => pool.end());
+
+    return {
+      where: `database ${postgres.how.split(' ')[0]}, provider simulator ${providerUrl}, servers ${first.url} and ${second.url}`,
+      servers: [first, second],
+      run: randomBytes(3).toString('hex'),
+      leaseMs: LEASE_MS,
+      async charges(prefix) {
+        const answer = await fetch(`${providerUrl}/_sim/charges`);
+        const all = (await answer.json()) as ChargeCount[];
+        return all.filter(({ reference }) => reference?.startsWith(prefix));
+      },
+      orders: (prefix) => countOrders(pool, prefix),
+      payments: (prefix) => countPayments(pool, prefix),
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+const serverEnv = (databaseUrl: string, providerUrl: string): Record<string, string | undefined> => ({
+  NODE_ENV: undefined,
+  HOST: undefined,
+  STRIPE_API_KEY: undefined,
+  DATABASE_URL: databaseUrl,
+  PROVIDER_URL: providerUrl,
+  SEMEL_DEMO_KEYS: '1',
+  PAYMENT_LEASE_MS: String(LEASE_MS),
+  LOG_LEVEL: 'error',
+});
+
+/** A database of its own: also on a Postgres that belongs to somebody, the story leaves nothing behind. */
+async function createDatabase(serverUrl: string): Promise<{ url: string; drop(): Promise<void> }> {
+  const name = `semel_demo_${randomBytes(4).toString('hex')}`;
+  const admin = async (sql: string): Promise<void> => {
+    const client = new pg.Client({ connectionString: serverUrl });
+    await client.connect();
+    try {
+      await client.query(sql);
+    } finally {
+      await client.end();
+    }
+  };
+  await admin(`CREATE DATABASE ${name}`);
+  const url = new URL(serverUrl);
+  url.pathname = `/${name}`;
+  return { url: url.href, drop: () => admin(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`) };
+}
+
+async function createServer(env: Readonly<Record<string, string | undefined>>) {
+  let port = '0';
+  let child: Child;
+  const start = async (): Promise<void> => {
+    child = await startChild({ file: SERVER, env: { ...env, PORT: port } });
+    port = new URL(String(child.ready.url)).port;
+  };
+  await start();
+  return {
+    url: `http://127.0.0.1:${port}`,
+    start,
+    kill: async () => void (await child.kill()),
+    stop: () => child.terminate(),
+  };
+}

@@ -1,0 +1,22 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Authenticate, Authentication } from '../access/authenticate.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who asks; `undefined` on routes that ask nobody. */
+    authentication: Authentication | undefined;
+  }
+}
+
+/** Routes outside `/trpc` (health, metrics) ask for no key. */
+export const needsKey = (request: FastifyRequest): boolean => request.url.startsWith('/trpc');
+
+/** Finds out who asks before anything is counted, read or parsed. Refusing is the procedures' part. */
+export function authenticateRequests(app: FastifyInstance, authenticate: Authenticate): void {
+  app.decorateRequest('authentication', undefined);
+  app.addHook('onRequest', async (request, reply) => {
+    if (!needsKey(request)) return;
+    reply.header('cache-control', 'private, no-store'); // one tenant's answers, errors and statuses included
+    request.authentication = await authenticate(request.headers.authorization);
+  });
+}

@@ -1,0 +1,15 @@
+import { idempotencyRouter } from './idempotency.ts';
+import { ordersRouter } from './orders.ts';
+import type { Parts } from './parts.ts';
+import { paymentsRouter } from './payments.ts';
+import { t } from './trpc.ts';
+
+export const createRouter = (parts: Parts) =>
+  t.router({
+    idempotency: idempotencyRouter(parts),
+    orders: ordersRouter(parts),
+    payments: paymentsRouter(parts),
+  });
+
+/** For clients: `createTRPCClient<AppRouter>`. */
+export type AppRouter = ReturnType<typeof createRouter>;

@@ -1,0 +1,155 @@
+import { randomUUID } from 'node:crypto';
+import helmet from '@fastify/helmet';
+import websocket from '@fastify/websocket';
+import { createSemel } from '@semel/server';
+import { trpcIdempotency } from '@semel/server/trpc';
+import { createPostgresStore } from '@semel/store-postgres';
+import { type FastifyTRPCPluginOptions, fastifyTRPCPlugin } from '@trpc/server/adapters/fastify';
+import Fastify, { LogController } from 'fastify';
+import { createAuthenticate, type Principal } from './access/authenticate.ts';
+import { createReadPool } from './database/pool.ts';
+import { authenticateRequests } from './http/authentication.ts';
+import { createContexts } from './http/context.ts';
+import { shapeErrors } from './http/errors.ts';
+import { addHealth } from './http/health.ts';
+import { limitRates } from './http/limits.ts';
+import { createStripeProvider } from './payments/stripe-provider.ts';
+import { type AppRouter, createRouter } from './procedures/router.ts';
+import type { Settings } from './settings.ts';
+import { type LogStream, loggerOptions } from './telemetry/logging.ts';
+import { startMetrics } from './telemetry/metrics.ts';
+import { createOperationLog } from './telemetry/operation-log.ts';
+import { createProviderRefs } from './telemetry/provider-refs.ts';
+import { withRequestId } from './telemetry/request-id.ts';
+
+export interface ReferenceServerOptions {
+  /** Of these, `databaseUrl` has to be there, and migrated. */
+  readonly settings: Settings;
+  /** @default standard output */
+  readonly logStream?: LogStream;
+}
+
+export interface ReferenceServer {
+  /** Where it listens, without a path. */
+  readonly url: string;
+  /**
+   * Answers 503 to new keyed work, finishes what runs, then closes; cuts what is left at the deadline. An attempt that is
+   * cut stays claimed until its lease runs out, then the caller's retry goes on with it.
+   * @returns how many attempts were still running at the deadline
+   */
+  drain(deadlineMs?: number): Promise<number>;
+  /** Without waiting for anybody. */
+  close(): Promise<void>;
+}
+
+/** The calls of one HTTP request. A client's `maxItems: 100` fits. */
+const MAX_BATCH = 100;
+
+/** Puts a server together and listens. @throws when the port is taken */
+export async function createReferenceServer({
+  settings,
+  logStream,
+}: ReferenceServerOptions): Promise<ReferenceServer> {
+  const { databaseUrl } = settings;
+  if (databaseUrl === undefined) throw new Error('createReferenceServer needs settings.databaseUrl');
+  const metrics = startMetrics(); // before createSemel, which makes its instruments at once
+
+  const app = Fastify({
+    logger: loggerOptions(settings, logStream) ?? true,
+    bodyLimit: settings.bodyLimitBytes,
+    genReqId: () => randomUUID(),
+    logController: new LogController({ requestIdLogLabel: 'requestId' }),
+    routerOptions: { maxParamLength: 5_000 }, // a batch's paths stand in one path parameter
+  });
+  const { log } = app;
+  const complain = (what: string) => (error: unknown) => log.error({ err: error }, what);
+
+  const store = createPostgresStore({ connection: databaseUrl, onError: complain('store connection broke') });
+  const refs = createProviderRefs();
+  const semel = createSemel({ store, onEvent: createOperationLog(log, refs) });
+  const db = createReadPool(databaseUrl, complain('database connection broke'));
+  const idempotent = trpcIdempotency({
+    semel,
+    scope: (ctx: { principal?: Principal }) => ctx.principal?.tenantId,
+  });
+  const provider = createStripeProvider({
+    apiKey: settings.stripeApiKey ?? 'sk_test_simulator',
+    url: settings.providerUrl,
+    ...settings.payment,
+  });
+  const router = createRouter({ idempotent, db, provider, refs, log, settings });
+  const authenticate = createAuthenticate(db, settings);
+
+  // In the order in which a request meets them.
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.header('x-request-id', request.id);
+    withRequestId(request.id, done);
+  });
+  shapeErrors(app, settings);
+  await app.register(helmet);
+  authenticateRequests(app, authenticate);
+  await limitRates(app, settings);
+  await app.register(websocket, { options: { maxPayload: settings.bodyLimitBytes } });
+  const createContext = createContexts(app, authenticate);
+  await app.register(fastifyTRPCPlugin, {
+    prefix: '/trpc',
+    useWSS: true,
+    trpcOptions: {
+      router,
+      createContext,
+      maxBatchSize: MAX_BATCH,
+      responseMeta: idempotent.responseMeta,
+      onError({ error, path, type }) {
+        if (error.code === 'INTERNAL_SERVER_ERROR' || error.code === 'BAD_GATEWAY') {
+          log.error({ err: error, procedure: path, type }, 'procedure failed');
+        }
+      },
+    },
+  } satisfies FastifyTRPCPluginOptions<AppRouter>);
+
+  let draining = false;
+  addHealth(app, {
+    isDraining: () => draining,
+    checks: { store: () => store.ping(), database: () => db.query('SELECT 1') },
+  });
+  app.get('/metrics', { config: { rateLimit: false }, logLevel: 'warn' }, async (_request, reply) =>
+    reply.type('text/plain; version=0.0.4; charset=utf-8').send(await metrics.render()),
+  );
+  app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? '(none)';
+    metrics.answered({ method: request.method, route, status: reply.statusCode, ms: reply.elapsedTime });
+  });
+
+  let closed: Promise<void> | undefined;
+  /** Answers that are on their way get `graceMs` to arrive. */
+  const closeAll = async (graceMs: number): Promise<void> => {
+    draining = true;
+    const cut = setTimeout(() => app.server.closeAllConnections(), graceMs);
+    await app.close();
+    clearTimeout(cut);
+    await semel.close();
+    await Promise.all([store.close(), db.end()]);
+  };
+  const close = (graceMs = 0): Promise<void> => (closed ??= closeAll(graceMs));
+
+  let url: string;
+  try {
+    url = await app.listen({ port: settings.port, host: settings.host });
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return {
+    url,
+    close: () => close(),
+    async drain(deadlineMs = settings.drainMs) {
+      draining = true;
+      const until = performance.now() + deadlineMs;
+      log.info({ event: 'draining' }, 'draining: new work is answered 503');
+      const running = await semel.drain(deadlineMs);
+      log.info({ event: 'drained', running }, running === 0 ? 'drained' : 'the deadline came first');
+      await close(Math.max(0, until - performance.now()));
+      return running;
+    },
+  };
+}

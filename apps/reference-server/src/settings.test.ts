@@ -1,0 +1,84 @@
+import { expect, test } from 'vitest';
+import { providerBudgetMs, readSettings } from './settings.ts';
+
+const message = (env: Record<string, string>): string => {
+  try {
+    readSettings(env);
+  } catch (error) {
+    return (error as Error).message;
+  }
+  throw new Error('The settings were accepted');
+};
+
+test('an empty environment gives an embedded server on port 4000 with demo keys', () => {
+  const { dataDir, ...rest } = readSettings({});
+  expect(rest).toStrictEqual({
+    port: 4000,
+    host: '127.0.0.1',
+    databaseUrl: undefined,
+    providerUrl: undefined,
+    stripeApiKey: undefined,
+    logLevel: 'info',
+    isProduction: false,
+    demoKeys: true,
+    bodyLimitBytes: 262_144,
+    rateLimit: { max: 6_000, windowMs: 10_000 },
+    payment: { leaseMs: 30_000, timeoutMs: 4_000, retries: 1 },
+    drainMs: 10_000,
+  });
+  expect(dataDir).toMatch(/[\\/]\.data$/);
+});
+
+test('a variable that is set to nothing counts as not set', () => {
+  expect(readSettings({ PORT: '', DATABASE_URL: '' })).toStrictEqual(readSettings({}));
+});
+
+test('one message names all that is wrong', () => {
+  expect(
+    message({
+      PORT: '80000',
+      DATABASE_URL: 'mysql://x',
+      PROVIDER_URL: 'nowhere',
+      LOG_LEVEL: 'loud',
+      SEMEL_DEMO_KEYS: 'yes',
+    }),
+  ).toBe(
+    [
+      'These settings are wrong:',
+      '  PORT must be a whole number from 0 to 65535',
+      '  DATABASE_URL must be a URL that begins with postgres:// or postgresql://',
+      '  PROVIDER_URL must be a URL that begins with http:// or https://',
+      '  LOG_LEVEL Invalid option: expected one of "fatal"|"error"|"warn"|"info"|"debug"|"trace"|"silent"',
+      '  SEMEL_DEMO_KEYS Invalid option: expected one of "0"|"1"',
+    ].join('\n'),
+  );
+});
+
+test.each(['4000.5', '-1', '0x10', 'abc', ' 1', '1e3'])('a port of %j is refused', (PORT) => {
+  expect(message({ PORT })).toContain('PORT must be a whole number');
+});
+
+test('a wrong secret is not repeated in the message', () => {
+  expect(message({ STRIPE_API_KEY: 'topsecret' })).not.toContain('topsecret');
+});
+
+test.each([
+  [{}, true],
+  [{ SEMEL_DEMO_KEYS: '0' }, false],
+  [{ DATABASE_URL: 'postgres://db/x' }, false],
+  [{ DATABASE_URL: 'postgres://db/x', SEMEL_DEMO_KEYS: '1' }, true],
+  [{ NODE_ENV: 'production' }, false],
+])('with %j demo keys are let in: %j', (env, expected) => {
+  expect(readSettings(env).demoKeys).toBe(expected);
+});
+
+test('demo keys in production are refused, not ignored', () => {
+  expect(message({ NODE_ENV: 'production', SEMEL_DEMO_KEYS: '1' })).toContain('SEMEL_DEMO_KEYS');
+});
+
+test('a lease that a call to the provider can outlive is refused', () => {
+  expect(providerBudgetMs({ timeoutMs: 4_000, retries: 1 })).toBe(8_500);
+  expect(providerBudgetMs({ timeoutMs: 4_000, retries: 2 })).toBe(13_500);
+  expect(message({ PAYMENT_LEASE_MS: '8500' })).toContain('PAYMENT_LEASE_MS must outlast');
+  expect(readSettings({ PAYMENT_LEASE_MS: '8501' }).payment.leaseMs).toBe(8_501);
+});

@@ -1,0 +1,120 @@
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+
+/** Everything that can be set from outside, checked and with its defaults. Durations in ms. */
+export interface Settings {
+  readonly port: number;
+  readonly host: string;
+  /** Absent: an embedded Postgres in `dataDir`. */
+  readonly databaseUrl: string | undefined;
+  readonly dataDir: string;
+  /** Absent: the provider simulator, or the real provider where there is a `stripeApiKey`. */
+  readonly providerUrl: string | undefined;
+  readonly stripeApiKey: string | undefined;
+  readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
+  readonly isProduction: boolean;
+  /** Whether `sk_demo_…` keys are made and let in. */
+  readonly demoKeys: boolean;
+  readonly bodyLimitBytes: number;
+  /** Requests per API key (per address where there is none). */
+  readonly rateLimit: { readonly max: number; readonly windowMs: number };
+  /** One call to the provider may take `timeoutMs · (retries + 1)` and the pauses between; the lease outlasts it. */
+  readonly payment: { readonly leaseMs: number; readonly timeoutMs: number; readonly retries: number };
+  readonly drainMs: number;
+}
+
+/** Names every setting that is wrong, in one message for a person. */
+export class SettingsError extends Error {
+  override readonly name = 'SettingsError';
+}
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+
+const whole = (min: number, max: number) => {
+  const says = `must be a whole number from ${min} to ${max}`;
+  return z
+    .string()
+    .regex(/^\d{1,15}$/, says)
+    .transform(Number)
+    .refine((n) => n >= min && n <= max, says);
+};
+const url = (...protocols: string[]) =>
+  z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
+    error: `must be a URL that begins with ${protocols.map((p) => `${p}//`).join(' or ')}`,
+  });
+
+const environment = z.object({
+  PORT: whole(0, 65_535).default(4000),
+  HOST: z.string().default('127.0.0.1'),
+  DATABASE_URL: url('postgres:', 'postgresql:').optional(),
+  DATA_DIR: z.string().optional(),
+  PROVIDER_URL: url('http:', 'https:').optional(),
+  STRIPE_API_KEY: z
+    .string()
+    .regex(/^[rs]k_[\x21-\x7e]+$/, 'must begin with sk_ or rk_')
+    .optional(),
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  NODE_ENV: z.string().optional(),
+  SEMEL_DEMO_KEYS: z.enum(['0', '1']).optional(),
+  BODY_LIMIT_BYTES: whole(1_024, 16_777_216).default(262_144),
+  RATE_LIMIT_MAX: whole(1, 10_000_000).default(6_000),
+  RATE_LIMIT_WINDOW_MS: whole(100, 3_600_000).default(10_000),
+  PAYMENT_LEASE_MS: whole(1_000, 600_000).default(30_000),
+  PROVIDER_TIMEOUT_MS: whole(100, 120_000).default(4_000),
+  PROVIDER_RETRIES: whole(0, 5).default(1),
+  DRAIN_DEADLINE_MS: whole(100, 600_000).default(10_000),
+});
+
+/** @throws SettingsError naming all that is wrong, never a value that may be a secret */
+export function readSettings(env: Readonly<Record<string, string | undefined>>): Settings {
+  // `PORT=` in a shell means "not set".
+  const given = Object.fromEntries(
+    Object.entries(env).filter(([, value]) => value !== undefined && value !== ''),
+  );
+  const parsed = environment.safeParse(given);
+  if (!parsed.success)
+    throw wrong(parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`));
+
+  const is = parsed.data;
+  const problems: string[] = [];
+  const isProduction = is.NODE_ENV === 'production';
+  if (isProduction && is.SEMEL_DEMO_KEYS === '1') {
+    problems.push('SEMEL_DEMO_KEYS demo keys are public: they are never let in with NODE_ENV=production');
+  }
+  const longestCallMs = providerBudgetMs({ timeoutMs: is.PROVIDER_TIMEOUT_MS, retries: is.PROVIDER_RETRIES });
+  if (longestCallMs >= is.PAYMENT_LEASE_MS) {
+    problems.push(
+      `PAYMENT_LEASE_MS must outlast a call to the provider: with PROVIDER_TIMEOUT_MS=${is.PROVIDER_TIMEOUT_MS} and PROVIDER_RETRIES=${is.PROVIDER_RETRIES} that is ${longestCallMs} ms`,
+    );
+  }
+  if (problems.length > 0) throw wrong(problems);
+
+  return {
+    port: is.PORT,
+    host: is.HOST,
+    databaseUrl: is.DATABASE_URL,
+    dataDir: is.DATA_DIR === undefined ? join(ROOT, '.data') : resolve(is.DATA_DIR),
+    providerUrl: is.PROVIDER_URL,
+    stripeApiKey: is.STRIPE_API_KEY,
+    logLevel: is.LOG_LEVEL,
+    isProduction,
+    demoKeys: !isProduction && (is.SEMEL_DEMO_KEYS ?? (is.DATABASE_URL === undefined ? '1' : '0')) === '1',
+    bodyLimitBytes: is.BODY_LIMIT_BYTES,
+    rateLimit: { max: is.RATE_LIMIT_MAX, windowMs: is.RATE_LIMIT_WINDOW_MS },
+    payment: {
+      leaseMs: is.PAYMENT_LEASE_MS,
+      timeoutMs: is.PROVIDER_TIMEOUT_MS,
+      retries: is.PROVIDER_RETRIES,
+    },
+    drainMs: is.DRAIN_DEADLINE_MS,
+  };
+}
+
+/** The longest that one call to the provider can take: attempts, and at most half a second, doubled, between them. */
+export function providerBudgetMs({ timeoutMs, retries }: { timeoutMs: number; retries: number }): number {
+  return timeoutMs * (retries + 1) + 500 * (2 ** retries - 1);
+}
+
+const wrong = (problems: readonly string[]): SettingsError =>
+  new SettingsError(`These settings are wrong:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);

@@ -1,0 +1,55 @@
+import type { EventListener, SemelEvent } from '@semel/server';
+import type { Logger } from './logging.ts';
+import type { ProviderRefs } from './provider-refs.ts';
+import { currentRequestId } from './request-id.ts';
+
+/** Somebody should look at these. */
+const WARNINGS: ReadonlySet<SemelEvent['type']> = new Set([
+  'suspended',
+  'fenced',
+  'outcome_dropped',
+  'recovery_failed',
+]);
+
+/** Copied by name and never as a whole: an outcome or an owner in an event must not reach a log file. */
+const FIELDS = [
+  'operationId',
+  'key',
+  'procedure',
+  'attempt',
+  'code',
+  'cause',
+  'outcome',
+  'layer',
+  'step',
+  'resumed',
+  'write',
+  'by',
+  'durationMs',
+  'suspended',
+  'deleted',
+] as const;
+/** Where an outcome is a word, and not the stored answer. */
+const OUTCOMES: readonly unknown[] = ['completed', 'failed'];
+
+/**
+ * One line per thing that happened to an operation. Operation id, key and provider reference stand in each where they
+ * are known: any one of the three finds the other two. The scope is the tenant.
+ */
+export function createOperationLog(log: Logger, refs: ProviderRefs): EventListener {
+  return (event) => {
+    const said: Partial<Record<(typeof FIELDS)[number] | 'scope' | 'error', unknown>> = { ...event };
+    const line: Record<string, unknown> = { event: event.type };
+    for (const field of FIELDS) {
+      const value = said[field];
+      if (value === undefined || (field === 'outcome' && !OUTCOMES.includes(value))) continue;
+      line[field] = value;
+    }
+    line.tenant = said.scope;
+    line.providerRef = refs.of(said.operationId as string | undefined);
+    line.requestId = currentRequestId();
+    if (said.error !== undefined) line.err = said.error;
+    if (WARNINGS.has(event.type)) log.warn(line, `operation ${event.type}`);
+    else log.info(line, `operation ${event.type}`);
+  };
+}

@@ -1,0 +1,54 @@
+import { expect, test } from 'vitest';
+import { policyFrom } from '../admission/policy.ts';
+import { createSemel } from '../semel.ts';
+import { createMemoryStore } from '../store/memory.ts';
+import { createOutcomeCodec } from './outcome.ts';
+import type { RunRequest } from './request.ts';
+
+const request = (key: string, effects: 'steps' | 'unknown'): RunRequest => ({
+  scope: 'alice',
+  procedure: 'p',
+  key,
+  ageMs: undefined,
+  fingerprint: 'v1:f',
+  policy: policyFrom({ mode: 'leased', effects }),
+  failures: { statusOf: () => undefined, describe: () => ({ httpStatus: 500, code: 'X', message: '' }) },
+  outcomes: createOutcomeCodec(),
+  trace: { actor: 'request' },
+});
+
+test('a drain waits for what runs and refuses what comes', async () => {
+  const { engine } = createSemel({ store: createMemoryStore(), recovery: false });
+  let finish: () => void = () => undefined;
+  const running = engine.run(
+    request('a', 'unknown'),
+    () => new Promise<void>((resolve) => (finish = resolve)),
+  );
+  const drained = engine.drain(10_000);
+  expect(await engine.run(request('b', 'unknown'), async () => 'never')).toMatchObject({
+    kind: 'refused',
+    problem: { code: 'store_unavailable', retryAfterMs: 1000 },
+  });
+  finish();
+  expect(await drained).toBe(0);
+  expect(await running).toMatchObject({ kind: 'completed' });
+});
+
+test('at the deadline signals abort, and what may resume is released for another server', async () => {
+  const store = createMemoryStore();
+  const { engine } = createSemel({ store, recovery: false });
+  const signals: AbortSignal[] = [];
+  const hang = (operation: { signal: AbortSignal }) => {
+    signals.push(operation.signal);
+    return new Promise<never>(() => undefined);
+  };
+  void engine.run(request('steps', 'steps'), hang);
+  void engine.run(request('unknown', 'unknown'), hang);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(await engine.drain(1)).toBe(2);
+  expect(signals.map((signal) => signal.aborted)).toEqual([true, true]);
+  const state = async (key: string) =>
+    (await store.lookup({ scope: 'alice', procedure: 'p', key }))?.record.state;
+  expect(await state('steps')).toBe('released');
+  expect(await state('unknown')).toBe('processing');
+});
