@@ -19,17 +19,19 @@ const request = (key: string, effects: 'steps' | 'unknown'): RunRequest => ({
 
 test('a drain waits for what runs and refuses what comes', async () => {
   const { engine } = createSemel({ store: createMemoryStore(), recovery: false });
-  let finish: () => void = () => undefined;
-  const running = engine.run(
-    request('a', 'unknown'),
-    () => new Promise<void>((resolve) => (finish = resolve)),
-  );
+  const started = Promise.withResolvers<void>();
+  const finished = Promise.withResolvers<void>();
+  const running = engine.run(request('a', 'unknown'), () => {
+    started.resolve();
+    return finished.promise;
+  });
+  await started.promise;
   const drained = engine.drain(10_000);
   expect(await engine.run(request('b', 'unknown'), async () => 'never')).toMatchObject({
     kind: 'refused',
     problem: { code: 'store_unavailable', retryAfterMs: 1000 },
   });
-  finish();
+  finished.resolve();
   expect(await drained).toBe(0);
   expect(await running).toMatchObject({ kind: 'completed' });
 });
