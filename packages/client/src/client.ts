@@ -1,20 +1,16 @@
-import type { SafeResult, TRPCLink, TRPCPromise } from '@trpc/client';
+import type { TRPCLink } from '@trpc/client';
 import type { Carrier } from './adapters/carrier.ts';
 import { createFetch } from './adapters/fetch.ts';
 import { type BaseHeaders, createHeaders, type SemelHeaders } from './adapters/headers.ts';
 import { createLink } from './adapters/link.ts';
-import { request, type SemelRequestInit } from './adapters/request.ts';
-import { type Slot, withSlot } from './adapters/slot.ts';
 import { systemClock } from './clock.ts';
 import { createBudget } from './delivery/budget.ts';
 import type { Core } from './delivery/send.ts';
-import { SemelClientError } from './errors.ts';
 import { createEvents, type SemelEventType, type SemelListener } from './events.ts';
 import { createActions } from './intent/key.ts';
 import type { Journal } from './journal/journal.ts';
 import { memoryJournal } from './journal/memory.ts';
 import { policyFrom, type SemelClientOptions } from './options.ts';
-import type { Outcome } from './outcome.ts';
 
 /** Sends every user action under one key until its outcome is known. */
 export interface SemelClient {
@@ -42,22 +38,6 @@ export interface SemelClient {
   headers(base?: BaseHeaders): SemelHeaders;
   /** The `fetch` option of tRPC's HTTP links: keeps status and `Retry-After` of answers that aren't tRPC's. */
   fetch: typeof createFetch;
-  /**
-   * A keyed request to a plain route, under the same rules as the link. Resolves with an outcome; its `data` is the
-   * response. Method by default `POST`.
-   *
-   * @throws TypeError for a stream as body, or an invalid key
-   */
-  request(url: string | URL, init?: SemelRequestInit): Promise<Outcome<Response>>;
-  /**
-   * Runs one mutation and says what became of it, as a value: `semel.outcome(() => client.x.mutate(input))`. The callback
-   * has to make the call synchronously, and no link before this one may be asynchronous; else `replayed` and `key` of a
-   * completed call are `undefined`.
-   */
-  outcome<TData, TShape>(
-    call: () => TRPCPromise<TData, TShape>,
-  ): Promise<Outcome<TData, NonNullable<SafeResult<TData, TShape>[1]>>>;
-  outcome<TData>(call: () => Promise<TData>): Promise<Outcome<TData>>;
   /** Listens to one type of event; returns what ends it. A throwing listener is ignored. */
   on<TType extends SemelEventType>(type: TType, listener: SemelListener<TType>): () => void;
   /** The journal in use. */
@@ -93,22 +73,10 @@ export function createSemelClient(options: SemelClientOptions = {}): SemelClient
     link: ({ carrier = 'headers' } = {}) => createLink(core, carrier),
     headers: createHeaders,
     fetch: createFetch,
-    request: (url, init = {}) => request(core, url, init),
     on: events.on,
-    async outcome<TData>(call: () => Promise<TData>): Promise<Outcome<TData, never>> {
-      const slot: Slot = {};
-      let known: Outcome<unknown, unknown> | undefined;
-      try {
-        const data = await withSlot(slot, call);
-        known = slot.outcome ?? { status: 'completed', data, replayed: undefined, key: undefined };
-        // The promise's value may have gone through other links.
-        if (known.status === 'completed') known = { ...known, data };
-      } catch (error) {
-        known = slot.outcome ??
-          SemelClientError.from(error)?.outcome ?? { status: 'rejected', error, key: undefined };
-        if (known.status === 'rejected') known = { ...known, error };
-      }
-      return known as Outcome<TData, never>;
-    },
-  };
+    core,
+  } as SemelClient;
 }
+
+/** What the functions beside the client work with; not a part of its public face. */
+export const coreOf = (semel: SemelClient): Core => (semel as SemelClient & { core: Core }).core;

@@ -1,7 +1,7 @@
 import { createTRPCClient, httpLink, type TRPCClientError } from '@trpc/client';
 import superjson from 'superjson';
 import { describe, expect, expectTypeOf, it } from 'vitest';
-import { createSemelClient, type Outcome, type UnknownReason } from './index.ts';
+import { createSemelClient, type Outcome, outcomeOf, type UnknownReason } from './index.ts';
 import { startServer, type TestRouter } from './test-rig/server.ts';
 
 describe('the type of an outcome', () => {
@@ -13,7 +13,7 @@ describe('the type of an outcome', () => {
         httpLink({ url: 'http://x', transformer: superjson, headers: semel.headers(), fetch: semel.fetch() }),
       ],
     });
-    const call = () => semel.outcome(() => client.orders.create.mutate({ sku: 'a' }));
+    const call = () => outcomeOf(() => client.orders.create.mutate({ sku: 'a' }));
     type Got = Awaited<ReturnType<typeof call>>;
     type Completed = Extract<Got, { status: 'completed' }>;
     type Rejected = Extract<Got, { status: 'rejected' }>;
@@ -68,9 +68,9 @@ it('gives two calls that run side by side their own outcomes', async () => {
     ],
   });
   const [paid, refused, query] = await Promise.all([
-    semel.outcome(() => client.orders.create.mutate({ sku: 'a' }, { context: { idempotencyKey: 'k1' } })),
-    semel.outcome(() => client.cards.charge.mutate({ sku: 'b' }, { context: { idempotencyKey: 'k2' } })),
-    semel.outcome(() => client.ping.query()),
+    outcomeOf(() => client.orders.create.mutate({ sku: 'a' }, { context: { idempotencyKey: 'k1' } })),
+    outcomeOf(() => client.cards.charge.mutate({ sku: 'b' }, { context: { idempotencyKey: 'k2' } })),
+    outcomeOf(() => client.ping.query()),
   ]);
   expect(paid).toMatchObject({ status: 'completed', key: 'k1' });
   expect(refused).toMatchObject({ status: 'rejected', key: 'k2', error: { message: 'card_declined' } });
@@ -78,10 +78,9 @@ it('gives two calls that run side by side their own outcomes', async () => {
 });
 
 it('leaves no slot open for the next call when a callback throws', async () => {
-  const semel = createSemelClient();
   const error = new Error('before the call');
   const failing = () => {
     throw error;
   };
-  expect(await semel.outcome(failing)).toEqual({ status: 'rejected', error, key: undefined });
+  expect(await outcomeOf(failing)).toEqual({ status: 'rejected', error, key: undefined });
 });

@@ -25,11 +25,7 @@ export const createHeaders =
   async ({ op, opList = op ? [op] : [] }) => {
     const keys = opList.map((each, index) => {
       const carried = carriedBy(each);
-      if (carried) {
-        carried.sent = true;
-        carried.index = index;
-        carried.calls = opList.length;
-      }
+      if (carried) Object.assign(carried, { sent: true, index, calls: opList.length });
       return carried;
     });
     const own = (await base?.()) ?? {};

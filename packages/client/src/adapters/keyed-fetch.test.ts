@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { createProblem } from '@semel/contract/v1/pure';
 import { expect, it } from 'vitest';
-import { createSemelClient, HttpAnswerError } from '../index.ts';
+import { createSemelClient, HttpAnswerError, keyedFetch } from '../index.ts';
 
 type Handler = (req: IncomingMessage, res: ServerResponse) => void;
 
@@ -38,7 +38,7 @@ const json =
   (_, res) =>
     void res.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
 const cut: Handler = (req) => void req.socket.destroy();
-const client = () => createSemelClient({ retry: { baseMs: 1 }, inFlight: { firstMs: 1 } });
+const send = keyedFetch(createSemelClient({ retry: { baseMs: 1 }, inFlight: { firstMs: 1 } }));
 
 it('sends a keyed request again until it has an answer, with the same key and body', async () => {
   await using server = await serve(
@@ -47,7 +47,7 @@ it('sends a keyed request again until it has an answer, with the same key and bo
     json(409, createProblem('in_flight', { retryAfterMs: 1 }), { 'retry-after': '1' }),
     json(201, { id: 'order-1' }, { 'idempotency-replayed': 'true' }),
   );
-  const outcome = await client().request(`${server.url}/v1/orders`, {
+  const outcome = await send(`${server.url}/v1/orders`, {
     key: 'k',
     headers: { 'content-type': 'application/json' },
     body: '{"sku":"a"}',
@@ -71,13 +71,13 @@ it('takes an answer that breaks off for none', async () => {
     },
     json(200, { id: 'order-1' }),
   );
-  expect((await client().request(server.url)).status).toBe('completed');
+  expect((await send(server.url)).status).toBe('completed');
   expect(server.seen).toHaveLength(2);
 });
 
 it('hands a refusal out as a value, with its document', async () => {
   await using server = await serve(json(422, { title: 'x', ...createProblem('key_reused') }));
-  const outcome = await client().request(server.url, { key: 'k' });
+  const outcome = await send(server.url, { key: 'k' });
   expect(outcome).toMatchObject({ status: 'rejected', key: 'k', problem: { code: 'key_reused' } });
   if (outcome.status === 'rejected') {
     expect(outcome.error).toBeInstanceOf(HttpAnswerError);
@@ -92,7 +92,7 @@ it('follows the Location of a 202, and then asks for the outcome with the same k
     json(200, { state: 'completed' }),
     json(200, { id: 'payout-1' }),
   );
-  const outcome = await client().request(`${server.url}/v1/payouts`, { key: 'k', body: 'x' });
+  const outcome = await send(`${server.url}/v1/payouts`, { key: 'k', body: 'x' });
   expect(outcome.status).toBe('completed');
   expect(server.seen.map(({ method, url, key }) => [method, url, key])).toEqual([
     ['POST', '/v1/payouts', '"k"'],
@@ -104,7 +104,7 @@ it('follows the Location of a 202, and then asks for the outcome with the same k
 
 it('takes a 202 of a route that isn’t ours for what it is', async () => {
   await using server = await serve((_, res) => void res.writeHead(202).end('queued'));
-  expect((await client().request(server.url)).status).toBe('completed');
+  expect((await send(server.url)).status).toBe('completed');
 });
 
 it('stops when its signal aborts', async () => {
@@ -112,13 +112,13 @@ it('stops when its signal aborts', async () => {
   const user = new AbortController();
   const semel = createSemelClient({ retry: { baseMs: 60_000 }, random: () => 1 });
   semel.on('retry', () => user.abort());
-  const outcome = await semel.request(server.url, { signal: user.signal, key: 'k' });
+  const outcome = await keyedFetch(semel)(server.url, { signal: user.signal, key: 'k' });
   expect(outcome).toMatchObject({ status: 'unknown', reason: 'aborted', key: 'k' });
   expect(server.seen).toHaveLength(1);
 });
 
 it('refuses a stream, which can’t be sent twice, and an invalid key', async () => {
   const body = new ReadableStream() as never;
-  await expect(client().request('http://127.0.0.1:1', { body })).rejects.toThrow(TypeError);
-  await expect(client().request('http://127.0.0.1:1', { key: 'a b' })).rejects.toThrow(/^key_malformed/);
+  await expect(send('http://127.0.0.1:1', { body })).rejects.toThrow(TypeError);
+  await expect(send('http://127.0.0.1:1', { key: 'a b' })).rejects.toThrow(/^key_malformed/);
 });

@@ -12,7 +12,13 @@ import {
 } from '@trpc/client';
 import superjson from 'superjson';
 import { describe, expect, it } from 'vitest';
-import { createSemelClient, HttpAnswerError, type SemelClientOptions, type SemelEvent } from '../index.ts';
+import {
+  createSemelClient,
+  HttpAnswerError,
+  outcomeOf,
+  type SemelClientOptions,
+  type SemelEvent,
+} from '../index.ts';
 import { faults, startServer, type TestRouter, type TestServer } from '../test-rig/server.ts';
 
 type Http = typeof httpLink | typeof httpBatchLink | typeof httpBatchStreamLink;
@@ -89,8 +95,8 @@ describe.each(carriers)('over %s', (name, http) => {
 
   it('passes a stored refusal through untouched, and never sends it again', async () => {
     await using server = await startServer();
-    const { client, semel } = connect(server, http);
-    const outcome = await semel.outcome(() => client.cards.charge.mutate({ sku: 'a' }));
+    const { client } = connect(server, http);
+    const outcome = await outcomeOf(() => client.cards.charge.mutate({ sku: 'a' }));
     expect(outcome).toMatchObject({ status: 'rejected', error: { message: 'card_declined' } });
     if (outcome.status === 'rejected') expect(outcome.error).toBeInstanceOf(TRPCClientError);
     expect(server.requests).toHaveLength(1);
@@ -127,10 +133,10 @@ describe.each(carriers)('over %s', (name, http) => {
 
   it('says whether the answer was replayed, where the carrier does', async () => {
     await using server = await startServer();
-    const { client, semel } = connect(server, http);
+    const { client } = connect(server, http);
     const call = () => client.orders.create.mutate({ sku: 'a' }, { context: { idempotencyKey: 'k' } });
-    const first = await semel.outcome(call);
-    const second = await semel.outcome(call);
+    const first = await outcomeOf(call);
+    const second = await outcomeOf(call);
     const mark = (replayed: boolean) => (name === 'httpBatchStreamLink' ? undefined : replayed);
     expect(first).toEqual({
       status: 'completed',
@@ -180,7 +186,8 @@ describe.each(carriers)('over %s', (name, http) => {
     const semel = createSemelClient({ retry: { baseMs: 1 }, onEvent: ({ type }) => events.push(type) });
     const terminating = http({ url: server.url, transformer: superjson }) as TRPCLink<TestRouter>;
     const client = createTRPCClient<TestRouter>({ links: [semel.link(), terminating] });
-    await expect(client.orders.create.mutate({ sku: 'a' })).rejects.toBeInstanceOf(TRPCClientError);
+    const outcome = await outcomeOf(() => client.orders.create.mutate({ sku: 'a' }));
+    expect(outcome).toMatchObject({ status: 'unknown', reason: 'network' });
     expect(server.requests).toHaveLength(1);
     expect(events).toContain('unkeyed');
   });
@@ -271,9 +278,9 @@ describe.each(carriers.slice(1))('a batch over %s', (name, http) => {
 
   it('reads the replay marks of a batch by place', async () => {
     await using server = await startServer();
-    const { client, semel } = connect(server, http);
+    const { client } = connect(server, http);
     const call = (key: string) =>
-      semel.outcome(() => client.orders.create.mutate({ sku: 'a' }, { context: { idempotencyKey: key } }));
+      outcomeOf(() => client.orders.create.mutate({ sku: 'a' }, { context: { idempotencyKey: key } }));
     await call('k2');
     const outcomes = await Promise.all([call('k1'), call('k2'), call('k3')]);
     expect(server.requests).toHaveLength(2);
@@ -341,7 +348,7 @@ describe('over a WebSocket', () => {
   it('carries the key in the input, which the handler never sees', async () => {
     await using server = await startServer();
     await using socket = open(server);
-    const outcome = await socket.semel.outcome(() =>
+    const outcome = await outcomeOf(() =>
       socket.client.orders.create.mutate({ sku: 'a', at }, { context: { idempotencyKey: 'k' } }),
     );
     expect(outcome).toEqual({

@@ -1,10 +1,9 @@
 import { HEADER, type IdempotencyKey, isAcceptedBody, wrapInput } from '@semel/contract/v1/pure';
 import type { Operation, OperationLink, TRPCLink } from '@trpc/client';
-import type { Call, Delivered } from '../delivery/deliver.ts';
-import { type Core, keyOf, send } from '../delivery/send.ts';
+import type { Call } from '../delivery/deliver.ts';
+import { type Core, send } from '../delivery/send.ts';
 import type { Start } from '../delivery/within.ts';
-import { SemelClientError } from '../errors.ts';
-import type { Action } from '../intent/key.ts';
+import { type OpenOutcome, SemelClientError } from '../errors.ts';
 import { CARRIED, type Carried, type Carrier } from './carrier.ts';
 import { takeSlot } from './slot.ts';
 
@@ -28,7 +27,7 @@ export const createLink =
     if (op.type !== 'mutation' || context.idempotency === false) return next(op);
     const slot = takeSlot();
     const action = core.actions.of(op.path, op.input, context.idempotencyKey as string | IdempotencyKey);
-    const call = callFrom(core, op, next, action, carrier);
+    const call = callFrom(op, next, carrier, core.policy.statusPath);
     return observable((observer) => {
       const end = new AbortController();
       const abort = () => end.abort(signal?.reason);
@@ -36,14 +35,18 @@ export const createLink =
       signal?.addEventListener('abort', abort);
       let done = false;
       void send(core, action, call, end.signal).then((delivered) => {
+        const { outcome } = delivered;
         done = true;
         // `wait()` of an accepted outcome goes on under the same signal.
-        if (delivered.outcome.status !== 'accepted') signal?.removeEventListener('abort', abort);
-        if (slot) slot.outcome = delivered.outcome;
-        const error = errorFrom(delivered, core.policy.accepted.wait);
-        if (error) return observer.error?.(error.thrown as Any);
-        observer.next?.(delivered.value as Any);
-        observer.complete?.();
+        if (outcome.status !== 'accepted') signal?.removeEventListener('abort', abort);
+        if (slot) slot.outcome = outcome;
+        if ('value' in delivered) {
+          observer.next?.(delivered.value as Any);
+          return observer.complete?.();
+        }
+        // The server's own answer untouched, or that there is none.
+        const error = 'error' in delivered ? delivered.error : new SemelClientError(outcome as OpenOutcome);
+        observer.error?.(error as Any);
       });
       return () => {
         if (!done) abort();
@@ -51,18 +54,8 @@ export const createLink =
     });
   };
 
-/** What a caller gets who wants exceptions: the server's own answer untouched, or that there is none. */
-function errorFrom(
-  { outcome, original }: Delivered<Answered>,
-  wait: boolean,
-): { thrown: unknown } | undefined {
-  if (outcome.status === 'completed' || (outcome.status === 'accepted' && !wait)) return undefined;
-  if (outcome.status === 'rejected') return { thrown: outcome.error };
-  return { thrown: original && 'cause' in outcome ? outcome.cause : new SemelClientError(outcome) };
-}
-
 /** A call as the delivery needs it: sent, recognised as accepted, asked about. */
-function callFrom(core: Core, op: Operation, next: Next, action: Action, carrier: Carrier): Call<Answered> {
+function callFrom(op: Operation, next: Next, carrier: Carrier, statusPath: string): Call<Answered> {
   let carried: Carried | undefined;
   const start =
     <T>(make: () => Operation, read: (answer: Answered) => T): Start<T> =>
@@ -76,21 +69,21 @@ function callFrom(core: Core, op: Operation, next: Next, action: Action, carrier
     };
   return {
     keyed: () => !!carried?.sent,
-    attempt: start(
-      () => {
-        const key = keyOf(core.clock, action);
-        const envelope = carrier === 'envelope';
-        carried = { ...key, sent: envelope || !!carried?.sent, index: 0, calls: 0 };
-        return envelope
-          ? { ...op, input: wrapInput(key, op.input) }
-          : { ...op, context: { ...op.context, [CARRIED]: carried } };
-      },
-      (answer) => answer,
-    ),
+    attempt: (key) =>
+      start(
+        () => {
+          const envelope = carrier === 'envelope';
+          carried = { ...key, sent: envelope || !!carried?.sent, index: 0, calls: 0 };
+          return envelope
+            ? { ...op, input: wrapInput(key, op.input) }
+            : { ...op, context: { ...op.context, [CARRIED]: carried } };
+        },
+        (answer) => answer,
+      ),
     accepted: ({ result: { data } }) => (isAcceptedBody(data) ? data : undefined),
     status: (operationId) =>
       start(
-        () => ({ ...op, type: 'query', path: core.policy.statusPath, input: { operationId } }),
+        () => ({ ...op, type: 'query', path: statusPath, input: { operationId } }),
         (answer) => answer.result.data,
       ),
     read({ result: { data }, context }) {

@@ -1,6 +1,6 @@
 import type { Outcome } from '../outcome.ts';
 
-/** Where the link leaves the outcome for `semel.outcome`, which sees only the promise of `mutate`. */
+/** Where the link leaves the outcome for `outcomeOf`, which sees only the promise of `mutate`. */
 export interface Slot {
   outcome?: Outcome<unknown>;
 }

@@ -1,11 +1,14 @@
 import type { Clock } from '../clock.ts';
+import type { Start } from './within.ts';
 
 /** What all calls that one failure has hit have in common. */
 export interface Share {
-  /** The same draw for all of them, so that they come back together. */
+  /** The same draw for all of them. */
   random: () => number;
   /** Takes one retry for all of them, or says that none is left. */
   take(): boolean;
+  /** Sleeps as long as the first of them wants to. They wake in one tick: tRPC batches only what is sent in one. */
+  sleep(ms: number): Start<void>;
 }
 
 /** Retries that all calls of a client share, so that an outage isn't answered with a storm. */
@@ -15,10 +18,11 @@ export interface Budget {
   refill(): void;
 }
 
-const SAME_FAILURE_MS = 10;
+/** An error object that is thrown again later is another failure. */
+const SAME_FAILURE_MS = 100;
 
 /**
- * The calls of a batch fail with one error. They cost one retry and draw one jitter: with a draw each, one lost
+ * The calls of a batch fail with one error. They cost one retry, draw one jitter and wake together: otherwise one lost
  * request of a hundred calls would come back as a hundred requests.
  */
 export function createBudget(
@@ -30,22 +34,34 @@ export function createBudget(
   const shares = new WeakMap<object, Share & { at: number }>();
   return {
     share(failure) {
-      const drawn = random();
-      let granted: boolean | undefined;
+      const isObject = typeof failure === 'object' && failure;
+      const known = isObject && shares.get(failure);
       const at = clock.monotonic();
-      const share = {
+      if (known && at - known.at < SAME_FAILURE_MS) return known;
+      const drawn = random();
+      const asleep = new Set<() => void>();
+      let granted: boolean | undefined;
+      let timer: unknown;
+      const share: Share & { at: number } = {
         at,
         random: () => drawn,
         take() {
           granted ??= tokens >= 1 && tokens-- >= 1;
           return granted;
         },
+        sleep: (ms) => (wake) => {
+          const wakeAll = () => {
+            for (const each of asleep) each();
+          };
+          if (!asleep.size) timer = clock.setTimeout(wakeAll, ms);
+          asleep.add(wake);
+          return () => {
+            asleep.delete(wake);
+            if (!asleep.size) clock.clearTimeout(timer);
+          };
+        },
       };
-      if (typeof failure !== 'object' || !failure) return share;
-      const known = shares.get(failure);
-      // One error object that is thrown again later is another failure.
-      if (known && at - known.at < SAME_FAILURE_MS) return known;
-      shares.set(failure, share);
+      if (isObject) shares.set(failure, share);
       return share;
     },
     refill() {

@@ -1,10 +1,10 @@
-import type { AcceptedBody, IdempotencyProblem } from '@semel/contract/v1/pure';
+import type { AcceptedBody, IdempotencyKey, IdempotencyProblem } from '@semel/contract/v1/pure';
 import type { Clock } from '../clock.ts';
 import type { SemelEvent } from '../events.ts';
 import type { Policy } from '../options.ts';
 import type { Outcome, UnknownReason } from '../outcome.ts';
 import { atLeast, backoffMs, pollMs, SLOW_POLL } from './backoff.ts';
-import type { Budget } from './budget.ts';
+import type { Budget, Share } from './budget.ts';
 import { watchAccepted } from './polling.ts';
 import { verdict } from './verdict.ts';
 import { type Start, within } from './within.ts';
@@ -12,10 +12,10 @@ import { type Start, within } from './within.ts';
 /** How a delivery ended. */
 export interface Delivered<T> {
   outcome: Outcome<unknown>;
-  /** The transport's answer, where the outcome is one. */
+  /** The transport's answer, where that is what the caller is to get. */
   value?: T;
-  /** The outcome's `cause` is to be thrown as it is: an abort's reason, a 401. */
-  original?: boolean | undefined;
+  /** What to throw as it is, where there is such a thing: the server's refusal, an abort's reason. */
+  error?: unknown;
 }
 
 /** A 202, and the answer that brought it. */
@@ -26,8 +26,8 @@ export interface Accepted<T> {
 
 /** One call, as a transport offers it. */
 export interface Call<T> {
-  /** Sends it once more, synchronously. */
-  attempt: Start<T>;
+  /** Sends it once more, synchronously, with the key (and its age) on it. */
+  attempt(key: IdempotencyKey): Start<T>;
   /** Whether it may have left with its key. What leaves without one must not be sent twice. */
   keyed(): boolean;
   /** The handler's output and the replay mark. */
@@ -40,6 +40,8 @@ export interface Call<T> {
 
 /** What is known about an action, and whom to tell. */
 export interface Delivery<T> {
+  /** Sends it once more. */
+  readonly attempt: Start<T>;
   readonly key: string;
   readonly signal: AbortSignal;
   /** An earlier attempt was sent, and nobody knows what became of it. */
@@ -67,8 +69,8 @@ export interface DeliveryTools {
  */
 export async function deliver<T>(
   call: Call<T>,
-  { key, signal, lost, resume, tell, wait }: Delivery<T>,
-  { clock, random: own, budget, policy: { retry, inFlight, accepted } }: DeliveryTools,
+  { attempt, key, signal, lost, resume, tell, wait }: Delivery<T>,
+  { clock, random, budget, policy: { retry, inFlight, accepted } }: DeliveryTools,
 ): Promise<Delivered<T>> {
   let watched = resume;
   let failures = 0;
@@ -76,45 +78,47 @@ export async function deliver<T>(
   let until = clock.monotonic() + (resume ? accepted : retry).deadlineMs;
   const left = () => until - clock.monotonic();
   const limit = () => Math.max(0, Math.min(retry.attemptTimeoutMs, left()));
-  const unknown = (reason: UnknownReason, cause: unknown, original?: boolean): Delivered<T> => ({
-    outcome: { status: 'unknown', reason, key, cause },
-    original,
+  const timed = <V>(ms: number, start?: Start<V>) => within(clock, signal, ms, start);
+  const unknown = (reason: UnknownReason, cause: unknown): Outcome<unknown> => ({
+    status: 'unknown',
+    reason,
+    key,
+    cause,
   });
-  const rejected = (error: unknown, problem?: IdempotencyProblem): Delivered<T> => ({
-    outcome: { status: 'rejected', error, problem, key },
+  /** Ends it with an error that says nothing about an attempt that was lost. */
+  const refuse = (reason: UnknownReason, error: unknown, problem?: IdempotencyProblem): Delivered<T> => ({
+    error,
+    outcome: lost ? unknown(reason, error) : { status: 'rejected', error, problem, key },
   });
-  /** A refusal at the door is no answer to an attempt that was lost. */
-  const refused = (cause: unknown, conclusive: boolean, problem?: IdempotencyProblem) =>
-    lost && !conclusive ? unknown('refused', cause, true) : rejected(cause, problem);
-  const aborted = () => (lost ? unknown('aborted', signal.reason, true) : rejected(signal.reason));
 
   for (;;) {
     if (watched) {
       const { value, body } = watched;
       const { operationId, pollAfterMs } = body;
       const firstMs = Math.max(pollAfterMs, pollMs(inFlight, polls++));
-      const end =
-        accepted.wait || resume
-          ? await watchAccepted(call.status(operationId), firstMs, { left, limit, clock, signal, inFlight })
-          : 'late';
-      if (end === 'aborted') return aborted();
-      if (end === 'late') {
+      const watch = { timed, left, limit, inFlight };
+      if (!(accepted.wait || resume) || !(await watchAccepted(call.status(operationId), firstMs, watch))) {
         return {
-          value,
+          ...(!accepted.wait && { value }),
           outcome: { status: 'accepted', operationId, key, wait: () => wait({ value, body }) },
         };
       }
     }
+    if (signal.aborted) return refuse('aborted', signal.reason);
 
-    const answer = await within(clock, signal, limit(), call.attempt);
-    const v = verdict(answer);
-    const cause = answer.type === 'error' ? answer.error : signal.reason;
+    const answer = await timed(limit(), attempt);
     const keyed = call.keyed();
-    const share = budget.share(rootOf(cause));
-    const random = v.kind === 'retry' ? share.random : own;
+    if (answer.type === 'aborted') {
+      // What is under way when the caller gives up is lost.
+      lost ||= keyed;
+      return refuse('aborted', signal.reason);
+    }
+    if (!keyed) tell({ type: 'unkeyed' });
+    const v = verdict(answer);
+    const cause = answer.type === 'error' ? answer.error : undefined;
+    let share: Share | undefined;
     let waitMs: number;
     let end: Delivered<T>;
-    if (answer.type !== 'aborted' && !keyed) tell({ type: 'unkeyed' });
     switch (v.kind) {
       case 'completed': {
         const { value } = answer as { value: T };
@@ -130,36 +134,46 @@ export async function deliver<T>(
         continue;
       }
       case 'rejected':
-        return refused(cause, v.conclusive, v.problem);
-      case 'wait':
-        waitMs = pollMs(inFlight, polls++);
+        // The stored failure is the answer to all attempts.
+        lost &&= !v.conclusive;
+        return refuse('refused', cause, v.problem);
+      case 'unknown':
+        return { outcome: unknown(v.reason, cause) };
+      case 'wait': {
+        const { code } = v;
+        const isUnknown = code === 'outcome_unknown';
+        // Something was begun under this key: a later abort or a closed door doesn't undo it.
+        lost = true;
+        waitMs = pollMs(isUnknown ? SLOW_POLL : inFlight, polls++);
         end = {
-          outcome: { status: 'in_flight', retryAfterMs: v.retryAfterMs ?? waitMs, key, cause },
+          outcome: isUnknown
+            ? unknown(code, cause)
+            : { status: 'in_flight', retryAfterMs: v.retryAfterMs ?? waitMs, key, cause },
         };
         break;
-      case 'unknown':
-        // An attempt that is under way when the caller gives up is a lost one.
-        lost ||= v.reason === 'aborted' && keyed;
-        if (v.reason === 'aborted') return aborted();
-        waitMs = v.reason === 'outcome_unknown' ? pollMs(SLOW_POLL, polls++) : Infinity;
-        end = unknown(v.reason, cause);
-        break;
-      case 'retry':
-        if (!keyed) return answer.type === 'error' ? refused(cause, false) : unknown('timeout', cause);
-        lost ||= v.reason !== 'store';
-        waitMs = ++failures < retry.maxAttempts ? backoffMs(retry, failures, random) : Infinity;
-        end = lost ? unknown(v.reason === 'store' ? 'server' : v.reason, cause) : rejected(cause, v.problem);
+      }
+      case 'retry': {
+        const { reason } = v;
+        const nothingBegun = reason === 'store';
+        lost ||= !nothingBegun;
+        share = budget.share(rootOf(cause));
+        // What left without its key must not be sent twice.
+        waitMs =
+          keyed && ++failures < retry.maxAttempts ? backoffMs(retry, failures, share.random) : Infinity;
+        end = lost
+          ? { outcome: unknown(nothingBegun ? 'server' : reason, cause) }
+          : refuse('server', cause, v.problem);
+      }
     }
-    const after = ('retryAfterMs' in v && v.retryAfterMs) || 0;
-    waitMs = atLeast(waitMs, after, random);
-    if (waitMs >= left() || after > retry.maxRetryAfterMs) return end;
-    if (v.kind === 'retry') {
-      if (!share.take()) return end;
-      tell({ type: 'retry', reason: v.reason, waitMs });
-    } else {
-      tell({ type: 'wait', code: v.kind === 'wait' ? v.code : 'outcome_unknown', waitMs });
-    }
-    if ((await within(clock, signal, waitMs)).type === 'aborted') return aborted();
+    const { retryAfterMs = 0 } = v;
+    waitMs = atLeast(waitMs, retryAfterMs, share?.random ?? random);
+    if (waitMs >= left() || retryAfterMs > retry.maxRetryAfterMs || share?.take() === false) return end;
+    tell(
+      v.kind === 'retry'
+        ? { type: v.kind, reason: v.reason, waitMs }
+        : { type: v.kind, code: v.code, waitMs },
+    );
+    await (share ? timed(left(), share.sleep(waitMs)) : timed(waitMs));
   }
 }
 

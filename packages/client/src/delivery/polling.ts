@@ -1,13 +1,12 @@
 import type { OperationState } from '@semel/contract/v1/pure';
-import type { Clock } from '../clock.ts';
 import type { PollOptions } from '../options.ts';
 import { pollMs } from './backoff.ts';
 import { verdict } from './verdict.ts';
-import { type Start, within } from './within.ts';
+import type { Answer, Start } from './within.ts';
 
 interface Watch {
-  clock: Clock;
-  signal: AbortSignal;
+  /** Runs something until it settles, the time is up or the caller aborts. */
+  timed: <T>(ms: number, start?: Start<T>) => Promise<Answer<T>>;
   inFlight: PollOptions;
   /** Time until the deadline. */
   left: () => number;
@@ -23,28 +22,28 @@ const RUNNING: readonly (OperationState | undefined)[] = ['accepted', 'processin
  * the stored outcome in its own types (status knows only the stored form). That is when it's settled, but also
  * when somebody has to decide about it, or there is no status to be had: the call's own answer is the authority.
  * A failing query is asked again; it can do no harm.
+ *
+ * @returns whether it's time (or the signal aborted); `false` at the deadline
  */
 export async function watchAccepted(
   status: Start<unknown>,
   firstMs: number,
-  { clock, signal, inFlight, left, limit }: Watch,
-): Promise<'ask' | 'late' | 'aborted'> {
+  { timed, inFlight, left, limit }: Watch,
+): Promise<boolean> {
   let waitMs = firstMs;
-  for (let polls = 0; ; polls++) {
-    if (waitMs >= left()) return 'late';
-    const slept = await within(clock, signal, waitMs);
-    if (slept.type === 'aborted') return 'aborted';
-    const answer = await within(clock, signal, limit(), status);
-    if (answer.type === 'aborted') return 'aborted';
-    if (verdict(answer).kind === 'rejected') return 'ask';
+  for (let polls = 0; waitMs < left(); polls++) {
+    await timed(waitMs);
+    const answer = await timed(limit(), status);
+    if (answer.type === 'aborted' || verdict(answer).kind === 'rejected') return true;
     waitMs = pollMs(inFlight, polls);
     if (answer.type === 'value') {
       const { state, retryAfterMs = 0 } = (answer.value ?? {}) as {
         state?: OperationState;
         retryAfterMs?: number;
       };
-      if (!RUNNING.includes(state)) return 'ask';
+      if (!RUNNING.includes(state)) return true;
       waitMs = Math.max(waitMs, retryAfterMs);
     }
   }
+  return false;
 }

@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 import {
   createSemelClient,
   HttpAnswerError,
+  outcomeOf,
   SemelClientError,
   type SemelClientOptions,
   type SemelEvent,
@@ -41,7 +42,7 @@ function rig(script: Scripted[], options: SemelClientOptions = {}) {
     pay,
     waits: () => events.flatMap((event) => ('waitMs' in event ? [Math.round(event.waitMs)] : [])),
     outcome: (context?: Record<string, unknown>, signal?: AbortSignal) =>
-      clock.drive(semel.outcome(() => pay(context, signal))),
+      clock.drive(outcomeOf(() => pay(context, signal))),
   };
 }
 const lost: Scripted = { error: networkError() };
@@ -179,11 +180,11 @@ it.each(['key_expired', 'outcome_gone'] as const)(
 
 it('rethrows a refusal untouched, and keeps the key on key_reused', async () => {
   const reused = problemError('key_reused');
-  const { clock, client, sent, semel } = rig([{ error: reused }]);
+  const { clock, client, sent } = rig([{ error: reused }]);
   const input = { sku: 'a' };
   const call = () => client.orders.create.mutate(input);
   expect(await clock.drive(call().catch((error: unknown) => error))).toBe(reused);
-  const outcome = await clock.drive(semel.outcome(call));
+  const outcome = await clock.drive(outcomeOf(call));
   expect(outcome).toMatchObject({ status: 'rejected', error: reused, problem: { code: 'key_reused' } });
   expect(sent).toHaveLength(2);
   expect(sent[0]?.key).toBe(sent[1]?.key);
@@ -224,6 +225,47 @@ it('doesn’t take a refusal at the door for the answer to a lost attempt, and y
   expect(await semel.journal.list()).toMatchObject([{ state: 'unknown', attempts: 2 }]);
   expect(await rig([lost, unauthorized]).outcome()).toMatchObject({ status: 'unknown', reason: 'refused' });
   expect(await rig([unauthorized]).outcome()).toMatchObject({ status: 'rejected' });
+});
+
+it.each(['in_flight', 'outcome_unknown'] as const)(
+  'knows after %s that something was begun, whatever comes then',
+  async (code) => {
+    const begun = problem(code, { retryAfterMs: 0 });
+    const unauthorized = { error: trpcError(401) };
+    expect(await rig([begun, unauthorized]).outcome()).toMatchObject({
+      status: 'unknown',
+      reason: 'refused',
+    });
+
+    const { clock, pay, sent } = rig([begun]);
+    const user = new AbortController();
+    const input = { sku: 'a' };
+    const outcome = outcomeOf(() => pay({ idempotencyKey: 'k' }, user.signal));
+    await clock.advance(10);
+    user.abort();
+    expect(await outcome).toMatchObject({ status: 'unknown', reason: 'aborted', key: 'k' });
+    expect(sent).toHaveLength(1);
+
+    // And the same input is still the same action.
+    const again = rig([begun, unauthorized, ok]);
+    const call = () => again.client.orders.create.mutate(input).catch(() => {});
+    await again.clock.drive(call());
+    await again.clock.drive(call());
+    expect(new Set(again.sent.map(({ key }) => key)).size).toBe(1);
+  },
+);
+
+it('doesn’t wait for a journal that hangs longer than for an attempt, and says so', async () => {
+  const { outcome, sent, events, clock } = rig([ok], {
+    journal: { claim: () => new Promise(() => {}), update: () => {}, settle: () => {}, list: () => [] },
+  });
+  expect((await outcome()).status).toBe('completed');
+  expect(clock.monotonic()).toBe(15_000);
+  expect(sent).toHaveLength(1);
+  expect(events[0]).toMatchObject({
+    type: 'journal_error',
+    error: { message: 'the journal takes too long' },
+  });
 });
 
 it('stops a storm: the budget is shared by all calls, and a success gives a part back', async () => {

@@ -1,8 +1,10 @@
+import type { IdempotencyKey } from '@semel/contract/v1/pure';
 import { type Clock, sinceMs } from '../clock.ts';
 import type { Events } from '../events.ts';
 import type { Action, Actions } from '../intent/key.ts';
 import type { Journal, JournalRecord } from '../journal/journal.ts';
 import { type Accepted, type Call, type Delivered, type DeliveryTools, deliver } from './deliver.ts';
+import { within } from './within.ts';
 
 /** What all calls of a client share. */
 export interface Core extends DeliveryTools {
@@ -12,7 +14,7 @@ export interface Core extends DeliveryTools {
 }
 
 /** The key for the next attempt, with its age in whole seconds (at least one) on every attempt but the first. */
-export const keyOf = (clock: Clock, { key, made, sent }: Action): { key: string; ageMs?: number } =>
+const keyFor = (clock: Clock, { key, made, sent }: Action): IdempotencyKey =>
   sent > 0 ? { key, ageMs: Math.ceil(Math.max(1, sinceMs(clock, made)) / 1000) * 1000 } : { key };
 
 /**
@@ -26,7 +28,7 @@ export async function send<T>(
   signal: AbortSignal,
   resume?: Accepted<T>,
 ): Promise<Delivered<T>> {
-  const { clock, events, journal } = core;
+  const { clock, events, journal, policy } = core;
   const name = { path: action.path, key: action.key };
   const start = clock.monotonic();
   const record = (state: JournalRecord['state']): JournalRecord => ({
@@ -36,38 +38,42 @@ export async function send<T>(
     state,
   });
   const failed = (error: unknown) => events.emit({ type: 'journal_error', ...name, error });
-  const note = (write: () => void | Promise<void>) => {
+  const note = async (write: () => unknown) => {
     try {
-      write()?.catch(failed);
+      await write();
     } catch (error) {
       failed(error);
     }
   };
-  try {
-    const claimed = journal.claim(record('sending'));
-    const known = claimed instanceof Promise ? await unlessAborted(claimed, signal) : claimed;
-    if (known) {
-      action.lost ||= known.attempts > action.sent;
-      action.sent = Math.max(action.sent, known.attempts);
-    }
-  } catch (error) {
-    failed(error);
+  // Neither an abort nor the call itself waits for a journal that hangs.
+  const claim = await within<JournalRecord>(
+    clock,
+    signal,
+    policy.retry.attemptTimeoutMs,
+    (resolve, reject) => {
+      Promise.resolve(journal.claim(record('sending'))).then(resolve, reject);
+      return () => {};
+    },
+  );
+  if (claim.type === 'value') {
+    action.lost ||= claim.value.attempts > action.sent;
+    action.sent = Math.max(action.sent, claim.value.attempts);
+  } else if (claim.type !== 'aborted') {
+    failed(claim.type === 'error' ? claim.error : new Error('the journal takes too long'));
   }
 
   let attempts = 0;
   const delivered = await deliver<T>(
+    call,
     {
-      ...call,
       attempt(resolve, reject) {
-        const { ageMs } = keyOf(clock, action);
-        const stop = call.attempt(resolve, reject);
+        const key = keyFor(clock, action);
+        const stop = call.attempt(key)(resolve, reject);
         action.sent++;
-        note(() => journal.update(record('sending')));
-        events.emit({ type: 'attempt', ...name, attempt: ++attempts, ageMs });
+        void note(() => journal.update(record('sending')));
+        events.emit({ type: 'attempt', ...name, attempt: ++attempts, ageMs: key.ageMs });
         return stop;
       },
-    },
-    {
       key: action.key,
       signal,
       resume,
@@ -81,20 +87,13 @@ export async function send<T>(
   const { outcome } = delivered;
   const { status } = outcome;
   action.lost = status !== 'completed' && status !== 'rejected';
-  if (status === 'completed' || status === 'rejected') {
-    note(() => journal.settle(record('sending')));
-    // A problem with the key itself is no reason to take another one.
-    if (status === 'completed' || !outcome.problem) core.actions.end(action);
+  if (action.lost) {
+    void note(() => journal.update(record(status === 'accepted' ? status : 'unknown')));
   } else {
-    note(() => journal.update(record(status === 'accepted' ? status : 'unknown')));
+    void note(() => journal.settle(record('sending')));
+    // A problem with the key itself is no reason to take another one.
+    if (!('problem' in outcome && outcome.problem)) core.actions.end(action);
   }
   events.emit({ type: 'settled', ...name, status, attempts, elapsedMs: clock.monotonic() - start });
   return delivered;
 }
-
-/** A slow journal doesn't hold up an abort. */
-const unlessAborted = <T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> =>
-  new Promise((resolve, reject) => {
-    promise.then(resolve, reject);
-    signal.addEventListener('abort', () => resolve(undefined), { once: true });
-  });

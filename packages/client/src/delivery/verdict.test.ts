@@ -26,7 +26,7 @@ describe('a problem of the contract', () => {
     key_reused: 'rejected',
     key_expired: 'unknown',
     in_flight: 'wait',
-    outcome_unknown: 'unknown',
+    outcome_unknown: 'wait',
     lease_lost: 'wait',
     outcome_gone: 'unknown',
     store_unavailable: 'retry',
@@ -40,9 +40,18 @@ describe('a problem of the contract', () => {
   it('is tried again exactly where the table says that it may be answered otherwise', () => {
     for (const code of PROBLEM_CODES) {
       const v = of(problemError(code));
-      const again =
-        v.kind === 'wait' || v.kind === 'retry' || ('reason' in v && v.reason === 'outcome_unknown');
+      const again = v.kind === 'wait' || v.kind === 'retry';
       expect([code, again]).toEqual([code, problemRow(code).retryable]);
+    }
+  });
+
+  it('that refuses the key is no answer to an earlier attempt, also one that this version doesn’t know', () => {
+    for (const code of ['key_missing', 'key_malformed', 'contract_unsupported', 'key_reused', 'key_tired']) {
+      const idempotency = { contract: 1, code, retryable: false };
+      const error = TRPCClientError.from({
+        error: { code: -32600, message: code, data: { httpStatus: 400, idempotency } },
+      });
+      expect(of(error)).toEqual({ kind: 'rejected', conclusive: false, problem: idempotency });
     }
   });
 
@@ -78,7 +87,7 @@ describe('an answer without a problem', () => {
   });
 
   it.each([400, 402, 404, 409, 410, 422])('%i from tRPC is a conclusive refusal', (status) => {
-    expect(of(trpcError(status))).toEqual({ kind: 'rejected', conclusive: true });
+    expect(of(trpcError(status))).toEqual({ kind: 'rejected', conclusive: true, problem: undefined });
   });
 
   it.each([401, 403])('%i is a refusal at the door', (status) => {
@@ -109,10 +118,9 @@ describe('an answer without a problem', () => {
   });
 });
 
-it('a value, a timeout and an abort mean what they say', () => {
+it('a value and a timeout mean what they say', () => {
   expect(verdict({ type: 'value', value: undefined })).toEqual({ kind: 'completed' });
   expect(verdict({ type: 'timeout' })).toEqual({ kind: 'retry', reason: 'timeout' });
-  expect(verdict({ type: 'aborted' })).toEqual({ kind: 'unknown', reason: 'aborted' });
 });
 
 it('never throws, whatever arrives, and says the same twice', () => {

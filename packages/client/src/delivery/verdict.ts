@@ -12,8 +12,12 @@ export type Verdict =
   | { kind: 'completed' }
   /** The server refuses. Not `conclusive`: it was turned away at the door, which says nothing about earlier attempts. */
   | { kind: 'rejected'; conclusive: boolean; problem?: IdempotencyProblem | undefined }
-  /** Another attempt holds the operation. */
-  | { kind: 'wait'; code: 'in_flight' | 'lease_lost'; retryAfterMs: number | undefined }
+  /** Another attempt holds the operation, or the server itself doesn't know (yet): ask again. */
+  | {
+      kind: 'wait';
+      code: 'in_flight' | 'lease_lost' | 'outcome_unknown';
+      retryAfterMs: number | undefined;
+    }
   /** No definite answer; sending again is safe. */
   | {
       kind: 'retry';
@@ -21,9 +25,8 @@ export type Verdict =
       retryAfterMs?: number | undefined;
       problem?: IdempotencyProblem | undefined;
     }
-  /** The server itself doesn't know (yet, so it's asked again), or not any more. */
-  | { kind: 'unknown'; reason: 'outcome_unknown'; retryAfterMs: number | undefined }
-  | { kind: 'unknown'; reason: 'key_expired' | 'outcome_gone' | 'aborted' };
+  /** Nobody will ever be able to tell by this key. */
+  | { kind: 'unknown'; reason: 'key_expired' | 'outcome_gone' };
 
 /** The parts of a `TRPCClientError` that are read; duck-typed, so that any copy of tRPC will do. */
 interface TrpcError {
@@ -36,9 +39,8 @@ interface TrpcError {
  *
  * An `AbortError` from the transport is a network failure: whether the *user* aborted is known from the signal alone.
  */
-export function verdict(answer: Answer<unknown>): Verdict {
+export function verdict(answer: Exclude<Answer<unknown>, { type: 'aborted' }>): Verdict {
   if (answer.type === 'value') return { kind: 'completed' };
-  if (answer.type === 'aborted') return { kind: 'unknown', reason: 'aborted' };
   if (answer.type === 'timeout') return { kind: 'retry', reason: 'timeout' };
   const error = answer.error as TrpcError | undefined;
   const http = HttpAnswerError.from(error);
@@ -50,9 +52,8 @@ export function verdict(answer: Answer<unknown>): Verdict {
   switch (problem?.code) {
     case 'in_flight':
     case 'lease_lost':
-      return { kind: 'wait', code: problem.code, retryAfterMs: after };
     case 'outcome_unknown':
-      return { kind: 'unknown', reason: problem.code, retryAfterMs: after };
+      return { kind: 'wait', code: problem.code, retryAfterMs: after };
     case 'key_expired':
     case 'outcome_gone':
       return { kind: 'unknown', reason: problem.code };
@@ -62,8 +63,7 @@ export function verdict(answer: Answer<unknown>): Verdict {
     case 'key_malformed':
     case 'key_missing':
     case 'key_reused':
-      return { kind: 'rejected', conclusive: false, problem };
-    case undefined: // and, one day, codes that this version doesn't know: their status has to do
+    case undefined: // These, and one day codes that this version doesn't know, mean what their status means.
   }
 
   const shape = error?.shape;
@@ -73,9 +73,9 @@ export function verdict(answer: Answer<unknown>): Verdict {
   if (status > 498 || [408, 425, 429].includes(status)) {
     return { kind: 'retry', reason: 'server', retryAfterMs: after };
   }
-  // A page that isn't tRPC's comes from something in front of the server.
-  const foreign = http && http !== (error as unknown);
-  return { kind: 'rejected', conclusive: !foreign && ![401, 403, 407].includes(status) };
+  // A page that isn't tRPC's comes from something in front of the server, and a problem is about the key.
+  const foreign = problem || (http && http !== (error as unknown));
+  return { kind: 'rejected', conclusive: !foreign && ![401, 403, 407].includes(status), problem };
 }
 
 /** JSON, or `undefined` for what isn't. */

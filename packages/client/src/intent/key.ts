@@ -36,7 +36,8 @@ export function createActions(clock: Clock): Actions {
     of(path, input, explicit) {
       if (explicit !== undefined) {
         const { key, ageMs = 0 } = typeof explicit === 'object' ? explicit : { key: explicit };
-        if (!isValidKey(key)) throw new TypeError('key_malformed: 1 to 255 visible ASCII characters');
+        if (!isValidKey(key))
+          throw new TypeError('key_malformed: an idempotency key is 1 to 255 characters of visible ASCII');
         // A key with an age has been sent by somebody already.
         const lost = ageMs > 0;
         return { path, key, made: momentOf(clock, ageMs), sent: Number(lost), lost };

@@ -5,29 +5,47 @@ import {
   isAcceptedBody,
   serializeKeyHeader,
 } from '@semel/contract/v1/pure';
-import { type Core, keyOf, send } from '../delivery/send.ts';
+import { coreOf, type SemelClient } from '../client.ts';
+import { type Core, send } from '../delivery/send.ts';
 import { parsed } from '../delivery/verdict.ts';
 import type { Start } from '../delivery/within.ts';
 import { HttpAnswerError } from '../errors.ts';
 import type { Outcome } from '../outcome.ts';
 
+type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>;
+
 /** `fetch`'s options, and the key of the action. A body that is a stream can't be sent twice and is refused. */
-export interface SemelRequestInit extends Omit<RequestInit, 'body'> {
+export interface KeyedRequestInit extends Omit<RequestInit, 'body'> {
   /** @default a new one */
   key?: string | IdempotencyKey;
   body?: Exclude<BodyInit, ReadableStream> | null;
-  /** @default the global one */
-  fetch?: (url: string | URL, init?: RequestInit) => Promise<Response>;
 }
 
+/** A fetch that sends one user action and says what became of it. Its `data` is the response. */
+export type KeyedFetch = (url: string | URL, init?: KeyedRequestInit) => Promise<Outcome<Response>>;
+
 /**
- * One keyed request to a plain route. The body of the answer is read within the attempt: an answer cut off in the
- * middle is no answer.
+ * Makes a fetch for keyed requests to plain routes, under the same rules as the link and with the client's journal and
+ * budget. Method by default `POST`. The body of the answer is read within the attempt: an answer cut off in the middle
+ * is no answer.
+ *
+ * @param base the fetch that sends. @default the global one
+ * @throws TypeError from the fetch, for a stream as body or an invalid key
+ *
+ * @example
+ * const send = keyedFetch(semel);
+ * const outcome = await send('/v1/orders', { body: JSON.stringify(order) });
  */
-export async function request(
+export const keyedFetch =
+  (semel: SemelClient, base: Fetch = (url, init) => fetch(url, init)): KeyedFetch =>
+  (url, init = {}) =>
+    request(coreOf(semel), base, url, init);
+
+async function request(
   core: Core,
+  base: Fetch,
   url: string | URL,
-  { key, fetch: base = fetch, ...init }: SemelRequestInit,
+  { key, ...init }: KeyedRequestInit,
 ): Promise<Outcome<Response>> {
   const { method = 'POST', body, signal } = init;
   if (body instanceof ReadableStream) throw new TypeError('a stream cannot be sent twice');
@@ -55,15 +73,16 @@ export async function request(
     action,
     {
       keyed: () => true,
-      attempt: start(
-        () => {
-          const headers = new Headers(init.headers);
-          headers.set(HEADER.key, serializeKeyHeader(keyOf(core.clock, action)));
-          headers.set(HEADER.contract, `${CONTRACT_VERSION}`);
-          return { ...init, body: body ?? null, method, headers, url };
-        },
-        (data, text) => ({ data, text }),
-      ),
+      attempt: (sent) =>
+        start(
+          () => {
+            const headers = new Headers(init.headers);
+            headers.set(HEADER.key, serializeKeyHeader(sent));
+            headers.set(HEADER.contract, `${CONTRACT_VERSION}`);
+            return { ...init, body: body ?? null, method, headers, url };
+          },
+          (data, text) => ({ data, text }),
+        ),
       accepted({ data, text }) {
         const json = data.status === 202 && parsed(text);
         if (!isAcceptedBody(json)) return undefined;
