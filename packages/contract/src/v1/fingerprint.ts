@@ -58,9 +58,9 @@ export function fingerprintVersion(fp: string): string {
 }
 
 // What kind of thing was hashed is hashed too: no body can be made that has the fingerprint of another kind.
-const VALUE = netstring('semel-fingerprint-v1-value');
-const BYTES = netstring('semel-fingerprint-v1-bytes');
-const PARTS = netstring('semel-fingerprint-v1-parts');
+const VALUE = /* @__PURE__ */ netstring('semel-fingerprint-v1-value');
+const BYTES = /* @__PURE__ */ netstring('semel-fingerprint-v1-bytes');
+const PARTS = /* @__PURE__ */ netstring('semel-fingerprint-v1-parts');
 
 function joined(...chunks: Uint8Array[]): Uint8Array {
   const whole = new Uint8Array(chunks.reduce((length, chunk) => length + chunk.length, 0));

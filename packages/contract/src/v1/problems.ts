@@ -124,7 +124,7 @@ export const PROBLEMS = {
 } as const satisfies Record<string, ProblemRow>;
 
 export type ProblemCode = keyof typeof PROBLEMS;
-export const PROBLEM_CODES: readonly ProblemCode[] = Object.keys(PROBLEMS) as ProblemCode[];
+export const PROBLEM_CODES: readonly ProblemCode[] = /* @__PURE__ */ Object.keys(PROBLEMS) as ProblemCode[];
 
 /** The row of a code, with its optional members. */
 export function problemRow(code: ProblemCode): ProblemRow {

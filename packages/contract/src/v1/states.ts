@@ -87,7 +87,9 @@ export const TRANSITIONS: readonly Transition[] = [
   t('dead', 'failed', 'resolved', 'same', 'resolver', 'recovery', 'operator'),
 ];
 
-const ALLOWED: ReadonlySet<string> = new Set(TRANSITIONS.map((row) => `${row.from} ${row.to} ${row.cause}`));
+const ALLOWED: ReadonlySet<string> = /* @__PURE__ */ new Set(
+  /* @__PURE__ */ TRANSITIONS.map((row) => `${row.from} ${row.to} ${row.cause}`),
+);
 
 /** Every cause, in the order in which the table names them first. */
 export const TRANSITION_CAUSES: readonly TransitionCause[] = [

@@ -73,8 +73,6 @@ export function createFence(
   };
 }
 
-export type Fence = ReturnType<typeof createFence>;
-
 function evidenceOf(settlement: Settlement): string | undefined {
   return 'outcome' in settlement ? settlement.outcome : undefined;
 }

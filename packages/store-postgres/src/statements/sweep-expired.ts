@@ -53,10 +53,7 @@ SELECT operation_id, procedure, scope FROM deleted`,
 // Out:    nothing.
 // Atomic: the cursor.
 export const passExpired = (s: string) =>
-  statement(
-    'pass_expired',
-    `UPDATE ${s}.sweep SET cursor_id = $1 WHERE name = 'expired'`,
-  );
+  statement('pass_expired', `UPDATE ${s}.sweep SET cursor_id = $1 WHERE name = 'expired'`);
 
 // In:     nothing.
 // Out:    nothing.

@@ -61,7 +61,11 @@ export function createAtomically({ schema, pool, control, send, statements, look
       [statements.openAtomic, [limit, lock, request.scope, request.procedure, request.key]],
       'SAVEPOINT semel_body',
     ]);
-    const [locked, transactionId, packed, outcome] = (rowOf(answers[1]) ?? []) as readonly (string | null | true)[];
+    const [locked, transactionId, packed, outcome] = (rowOf(answers[1]) ?? []) as readonly (
+      | string
+      | null
+      | true
+    )[];
     if (locked !== true) {
       await rollBack(client);
       return { kind: 'held' };
@@ -156,7 +160,17 @@ export function createAtomically({ schema, pool, control, send, statements, look
       return { ...first, query: [statements.settleExpired, values] };
     }
     const { actor, traceId } = request.trace;
-    const values = [operationId, version, request.owner, actor, traceId ?? null, to, cause, outcome, transactionId];
+    const values = [
+      operationId,
+      version,
+      request.owner,
+      actor,
+      traceId ?? null,
+      to,
+      cause,
+      outcome,
+      transactionId,
+    ];
     return { operationId, attempt: attempt + 1, query: [statements.settleReleased, values] };
   }
 }

@@ -27,11 +27,7 @@ export function timeoutSetting(ms: number): string {
  * The first flight. Nothing has been begun if it fails, so a broken connection (one that died while it was idle) is
  * replaced once, and after that the store is unavailable.
  */
-export async function open(
-  pool: pg.Pool,
-  send: Send,
-  queries: readonly Query[],
-): Promise<Opened> {
+export async function open(pool: pg.Pool, send: Send, queries: readonly Query[]): Promise<Opened> {
   for (let tries = 1; ; tries++) {
     const client = await pool.connect().catch((error: unknown) => {
       throw unavailable(error);

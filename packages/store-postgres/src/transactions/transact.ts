@@ -44,10 +44,7 @@ export function createTransact({ pool, control, send, statements, fence, reads }
     }
     loan.end();
 
-    const last = await flight(send, client, [
-      write(end, claim, trace, epoch, transactionId),
-      'COMMIT',
-    ]);
+    const last = await flight(send, client, [write(end, claim, trace, epoch, transactionId), 'COMMIT']);
     const failure = firstError(last);
     if (failure === undefined && commandOf(last[1]) === 'COMMIT') {
       giveBack(client);

@@ -1,4 +1,4 @@
-import { createRequire } from 'node:module';
+import pg from 'pg';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { loseAnswerAfter } from './lost-answer.ts';
 import { createTcpProxy, type TcpProxy } from './tcp-proxy.ts';
@@ -9,23 +9,13 @@ declare module 'vitest' {
   }
 }
 
-// The suites here must not depend on a driver, so this test borrows the one of the Postgres store.
-interface Client {
-  connect(): Promise<void>;
-  query(sql: string): Promise<{ rows: Record<string, unknown>[] }>;
-  on(event: 'error', listener: (error: Error) => void): void;
-  end(): Promise<void>;
-}
-const require = createRequire(new URL('../../../store-postgres/package.json', import.meta.url));
-const { Client } = require('pg') as { Client: new (options: { connectionString: string }) => Client };
-
 const databaseUrl = inject('databaseUrl');
 const schema = `faults_${process.pid}_${Date.now()}`;
-const direct = new Client({ connectionString: databaseUrl });
+const direct = new pg.Client({ connectionString: databaseUrl });
 let proxy: TcpProxy;
 
 const through = async () => {
-  const client = new Client({ connectionString: proxy.url(databaseUrl) });
+  const client = new pg.Client({ connectionString: proxy.url(databaseUrl) });
   client.on('error', () => {}); // a broken connection is told to the query, too
   await client.connect();
   return client;
