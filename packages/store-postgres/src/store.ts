@@ -16,10 +16,14 @@ import { createAtomically } from './transactions/atomically.ts';
 import { savepoint } from './transactions/savepoint.ts';
 import { createTransact } from './transactions/transact.ts';
 
+/** Statements of the store itself are short: an answer that doesn't come means a connection that has died. */
+const QUERY_TIMEOUT_MS = 10_000;
+
 export interface PostgresStoreOptions {
   /**
    * A URL or what `pg.Pool` takes. `connectionTimeoutMillis` (default here: 2 s) bounds both connecting and waiting
-   * for a free connection; passing it is `StoreUnavailable`. `max` is ignored in favour of the three below.
+   * for a free connection; passing it is `StoreUnavailable`. `query_timeout` (default here: 10 s, for the store's own
+   * statements) bounds how long an answer may fail to come. `max` is ignored in favour of the three below.
    */
   readonly connection: string | pg.PoolConfig;
   /** The schema that `migratePostgres` made. @default 'semel' */
@@ -58,12 +62,12 @@ export function createPostgresStore(options: PostgresStoreOptions): Store<pg.Cli
       // A listener's own failure must not end the process from inside an event.
     }
   };
-  const send = createSend(preparedStatements);
+  const send = createSend(preparedStatements, config.query_timeout ?? QUERY_TIMEOUT_MS);
   const statements = statementsFor(schema);
 
   const pool = createPool(config, handlerConnections, onError);
-  const control = createControl(createPool(bounded(config), controlConnections, onError), send);
-  const lines = createLines(bounded(config), lookupConnections, send, onError);
+  const control = createControl(createPool(config, controlConnections, onError), send);
+  const lines = createLines(config, lookupConnections, send, onError);
 
   const lookup: Store['lookup'] = async (identity) => {
     const [row] = await lines.read(statements.lookup, [identity.scope, identity.procedure, identity.key]);
@@ -141,9 +145,4 @@ export function createPostgresStore(options: PostgresStoreOptions): Store<pg.Cli
       return closing;
     },
   };
-}
-
-/** Statements of the store itself are short: an answer that doesn't come means a connection that has died. */
-function bounded(config: pg.PoolConfig): pg.PoolConfig {
-  return { query_timeout: 10_000, ...config };
 }

@@ -11,11 +11,16 @@ export type Query = string | readonly [Statement, readonly unknown[]];
 /** Sends one query. Rows come as arrays: the statements name their columns in order. */
 export type Send = (client: pg.ClientBase, query: Query) => Promise<pg.QueryArrayResult<unknown[]>>;
 
-export function createSend(preparedStatements: boolean): Send {
+/**
+ * @param timeoutMs a network that swallows an answer and says nothing would otherwise hold its caller for ever, COMMIT's
+ *   included. pg breaks the connection then, and what became of the COMMIT is found out on another one.
+ */
+export function createSend(preparedStatements: boolean, timeoutMs: number): Send {
+  const how = { rowMode: 'array' as const, query_timeout: timeoutMs };
   return (client, query) => {
-    if (typeof query === 'string') return client.query({ text: query, rowMode: 'array' });
+    if (typeof query === 'string') return client.query({ text: query, ...how });
     const [{ name, text }, values] = query;
-    const config = { text, values: values as unknown[], rowMode: 'array' as const };
+    const config = { text, values: values as unknown[], ...how };
     return client.query(preparedStatements ? { ...config, name } : config);
   };
 }

@@ -45,13 +45,15 @@ export async function open(pool: pg.Pool, send: Send, queries: readonly Query[])
   }
 }
 
+const ROLLBACK = { text: 'ROLLBACK', query_timeout: 5_000 };
+
 /**
  * Ends a transaction whose outcome nobody waits for. A client that can't be brought out of it is destroyed, and one
  * that turned out to be connected to a replica.
  */
 export async function rollBack(client: pg.PoolClient, because?: unknown): Promise<void> {
   try {
-    await client.query('ROLLBACK');
+    await client.query(ROLLBACK);
     giveBack(client, isReadOnly(because) ? because : undefined);
   } catch {
     client.release(true); // the server ends the transaction with the connection

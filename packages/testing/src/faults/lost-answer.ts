@@ -4,8 +4,8 @@ export interface LostAnswer {
   /** For `ProxyFaults.onData`. */
   readonly onData: NonNullable<ProxyFaults['onData']>;
   /**
-   * Resolves when the answer's first bytes were swallowed: the target has certainly done what was asked. The
-   * connection is left hanging; `reset()` it to let the client notice.
+   * Resolves when the answer's first bytes were swallowed: the target has answered the first of what was asked (a
+   * pipelined flight is done with its last answer). The connection is left hanging; `reset()` it to let the client notice.
    */
   readonly swallowed: Promise<ProxyConnection>;
 }

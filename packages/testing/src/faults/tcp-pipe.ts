@@ -87,7 +87,13 @@ export function createPipe({ from, to, faults, isHole, random, clock, reset }: P
         if (!isCloseHidden()) to.end();
       }),
     break: () => {
-      if (!isCloseHidden()) to.resetAndDestroy();
+      if (!isCloseHidden()) sendReset(to);
     },
   };
+}
+
+/** RST. A socket that was ended with bytes unsent refuses to be reset, and would never close. */
+export function sendReset(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }

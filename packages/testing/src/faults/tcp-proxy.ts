@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { type Clock, systemClock } from './clock.ts';
-import { createPipe, type Direction, type DirectionFaults, type Pipe } from './tcp-pipe.ts';
+import { createPipe, type Direction, type DirectionFaults, type Pipe, sendReset } from './tcp-pipe.ts';
 
 export type { Direction, DirectionFaults } from './tcp-pipe.ts';
 
@@ -87,8 +87,8 @@ export async function createTcpProxy(options: TcpProxyOptions): Promise<TcpProxy
       blackhole: (direction) => void holes.add(direction),
       reset() {
         isReset = true;
-        client.resetAndDestroy();
-        server.resetAndDestroy();
+        sendReset(client);
+        sendReset(server);
       },
       closed: Promise.all([closed(client), closed(server)]).then(() => void open.delete(connection)),
     };
