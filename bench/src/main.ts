@@ -21,13 +21,14 @@ try {
     ['engine', rig.engine],
     ['trpc', rig.trpc],
   ] as const satisfies readonly (readonly [string, readonly Variant[]])[]) {
-    for (const callers of scenario === 'engine' || scenario === 'trpc' ? [1] : [1, 16]) {
+    // In memory everything is kept: short rounds, one caller.
+    const inMemory = scenario === 'engine' || scenario === 'trpc';
+    for (const callers of inMemory ? [1] : [1, 16]) {
       const samples = await measure(variants, {
         callers,
-        rounds,
-        roundMs,
-        onRound: (round) =>
-          process.stderr.write(`\r${scenario}, ${callers} callers: round ${round}/${rounds} `),
+        rounds: inMemory ? 7 : rounds,
+        roundMs: inMemory ? 200 : roundMs,
+        onRound: (round) => process.stderr.write(`\r${scenario}, ${callers} callers: round ${round} `),
       });
       process.stderr.write('\n');
       for (const sample of samples) rows.push({ scenario, ...sample });

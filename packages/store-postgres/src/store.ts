@@ -28,7 +28,10 @@ export interface PostgresStoreOptions {
   readonly connection: string | pg.PoolConfig;
   /** The schema that `migratePostgres` made. @default 'semel' */
   readonly schema?: string;
-  /** Connections for `atomically` and `transact`: how many handlers write at once. @default 10 */
+  /**
+   * Connections for `atomically` and `transact`: how many handlers write at once. At most as many again are opened to find
+   * out about lost COMMITs. @default 10
+   */
   readonly handlerConnections?: number;
   /** Connections for claims, renewals, steps, settlements and sweeps; handlers can't exhaust them. @default 4 */
   readonly controlConnections?: number;
@@ -67,6 +70,8 @@ export function createPostgresStore(options: PostgresStoreOptions): Store<pg.Cli
 
   const pool = createPool(config, handlerConnections, onError);
   const control = createControl(createPool(config, controlConnections, onError), send);
+  // Finding out what became of a COMMIT may wait for locks: of as many as can be lost at once none may hold up a renewal.
+  const aftermath = createControl(createPool(config, handlerConnections, onError), send);
   const lines = createLines(config, lookupConnections, send, onError);
 
   const lookup: Store['lookup'] = async (identity) => {
@@ -99,8 +104,8 @@ export function createPostgresStore(options: PostgresStoreOptions): Store<pg.Cli
     renew: createRenew(control, statements, lines),
     recordStep: fence.recordStep,
     recordRejected: fence.recordRejected,
-    transact: createTransact({ pool, control, send, statements, fence, reads }),
-    atomically: createAtomically({ schema, pool, control, send, statements, lookup }),
+    transact: createTransact({ pool, control: aftermath, send, statements, fence, reads }),
+    atomically: createAtomically({ schema, pool, control: aftermath, send, statements, lookup }),
     savepoint,
     ...createSweeps(control, statements),
 
@@ -141,7 +146,9 @@ export function createPostgresStore(options: PostgresStoreOptions): Store<pg.Cli
       await lines.read(statements.ping, []);
     },
     close() {
-      closing ??= Promise.all([pool.end(), control.close(), lines.close()]).then(() => undefined);
+      closing ??= Promise.all([pool.end(), control.close(), aftermath.close(), lines.close()]).then(
+        () => undefined,
+      );
       return closing;
     },
   };

@@ -42,6 +42,14 @@ export function isReadOnly(error: unknown): boolean {
   return hasState(error, '25006');
 }
 
+/**
+ * A prepared statement that this connection believes in is gone or of another form (a handler's DEALLOCATE or DISCARD, a
+ * migration): everybody after it would fail the same way.
+ */
+export function isSpoilt(error: unknown): boolean {
+  return hasState(error, '26000') || hasState(error, '0A000');
+}
+
 /** Serialization failure or deadlock. */
 export function isRetryable(error: unknown): boolean {
   return hasState(error, '40001') || hasState(error, '40P01');

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { explained, isConnectionLoss, isReadOnly, unavailable } from './failures.ts';
+import { explained, isConnectionLoss, isReadOnly, isSpoilt, unavailable } from './failures.ts';
 import { type Answer, firstError, flight, type Query, type Row, type Send } from './flight.ts';
 
 export function createPool(config: pg.PoolConfig, max: number, onError: (error: unknown) => void): pg.Pool {
@@ -12,8 +12,7 @@ export function createPool(config: pg.PoolConfig, max: number, onError: (error: 
 
 /** Gives a client back: kept if it is known to be healthy and outside any transaction, else destroyed. */
 export function giveBack(client: pg.PoolClient, error?: unknown): void {
-  const broken =
-    (error !== undefined && isConnectionLoss(error)) || (error !== undefined && isReadOnly(error));
+  const broken = error !== undefined && (isConnectionLoss(error) || isReadOnly(error) || isSpoilt(error));
   client.release(broken || client.getTransactionStatus() !== 'I');
 }
 

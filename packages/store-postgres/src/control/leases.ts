@@ -4,6 +4,8 @@ import type { Lines } from '../connections/lines.ts';
 import type { Control } from '../connections/pools.ts';
 import type { Statements } from '../statements/all.ts';
 
+const named = (operationId: unknown, attempt: unknown): string => `${operationId} ${attempt}`;
+
 /** How long a renewal waits for a row that somebody is just writing. */
 const LOCK_TIMEOUT_MS = '1000';
 
@@ -17,22 +19,25 @@ export function createRenew(control: Control, statements: Statements, lines: Lin
   return async function renew(claims) {
     if (claims.length === 0) return [];
     const rows = await control.run([statements.renew, values(claims)]);
-    const renewed = new Set(rows.map(([operationId]) => operationId));
-    const left = claims.filter((claim) => !renewed.has(claim.operationId));
-    if (left.length > 0) for (const operationId of await retry(left)) renewed.add(operationId);
+    // By attempt: an older one of the same operation may still be asking in the same process.
+    const renewed = new Set(rows.map(([operationId, attempt]) => named(operationId, attempt)));
+    const left = claims.filter((claim) => !renewed.has(named(claim.operationId, claim.attempt)));
+    if (left.length > 0) for (const name of await retry(left)) renewed.add(name);
     return claims.map(({ operationId, attempt }) => ({
       operationId,
       attempt,
-      renewed: renewed.has(operationId),
+      renewed: renewed.has(named(operationId, attempt)),
     }));
   };
 
   /** Overtaken, or only locked: a step or a settlement of this very attempt may be in its last flight. */
-  async function retry(left: readonly Claim[]): Promise<readonly unknown[]> {
+  async function retry(left: readonly Claim[]): Promise<Iterable<string>> {
     const held = new Set(
-      (await lines.read(statements.holders, values(left))).map(([operationId]) => operationId),
+      (await lines.read(statements.holders, values(left))).map(([operationId, attempt]) =>
+        named(operationId, attempt),
+      ),
     );
-    const locked = left.filter((claim) => held.has(claim.operationId));
+    const locked = left.filter((claim) => held.has(named(claim.operationId, claim.attempt)));
     if (locked.length === 0) return [];
     const answers = await control.fly([
       'BEGIN',
@@ -42,9 +47,9 @@ export function createRenew(control: Control, statements: Statements, lines: Lin
     ]);
     const answer = answers[2];
     if (firstError(answers) === undefined && answer?.status === 'fulfilled') {
-      return answer.value.rows.map(([operationId]) => operationId);
+      return answer.value.rows.map(([operationId, attempt]) => named(operationId, attempt));
     }
     // Still locked and, as far as anybody can see, still held: not overtaken. The next renewal asks again.
-    return [...held];
+    return held;
   }
 }

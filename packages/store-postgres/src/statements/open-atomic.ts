@@ -1,12 +1,15 @@
 // In:     $1 time limit in milliseconds, $2 lock: a bigint made from the identity, $3 scope, $4 procedure, $5 key.
-// Out:    whether the lock was got (held by somebody else: their record is invisible yet), the transaction's id where the
-//         call may run, the packed record and its outcome.
-// Atomic: settings and lock end with the transaction. The record is read under the lock (see the migration). The lock
-//         only saves time; the unique constraint decides.
+// Out:    one text, see the migration; null when the lock is held by somebody else: their record is invisible yet.
+// Atomic: settings and lock end with the transaction. The record is read under the lock. The lock only saves time; the
+//         unique constraint decides.
 import { statement } from './statement.ts';
 
 export const openAtomic = (s: string) =>
-  statement('open_atomic', `SELECT * FROM ${s}.open_atomic($1, $2::bigint, $3, $4, $5)`);
+  statement(
+    'open_atomic',
+    `SELECT ${s}.open_atomic($2::bigint, $3, $4, $5,
+  set_config('statement_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $1, true))`,
+  );
 
 /** The same lock, waited for: $1 lock_timeout in milliseconds, $2 lock. For finding out what became of a COMMIT. */
 export const setLockTimeout = () =>

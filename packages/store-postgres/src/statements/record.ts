@@ -12,6 +12,8 @@ import type { Row } from '../connections/flight.ts';
 
 /** Between the parts of a packed record: a character that no id, fingerprint or number holds. */
 const SEPARATOR = '\x1f';
+/** Between what the first flight of the atomic mode answers. */
+const PART = '\x1e';
 
 /**
  * A record as one text: node-postgres reads the description of every column anew for every answer, and twenty columns
@@ -103,6 +105,19 @@ export function sighting(
     ...(outcome === null || outcome === undefined ? undefined : { outcome }),
   };
   return { record, now: number(18) };
+}
+
+/** What `open_atomic` answers: the transaction's id where the call may run, and the record that it found. */
+export function openedFromText(
+  text: string,
+  identity: OperationIdentity,
+): { readonly transactionId: string | null; readonly found: Sighting | undefined } {
+  const [first, second] = [text.indexOf(PART), text.indexOf(PART, text.indexOf(PART) + 1)];
+  const packed = text.slice(first + 1, second);
+  return {
+    transactionId: first === 0 ? null : text.slice(0, first),
+    found: packed === '' ? undefined : sighting(packed, text.slice(second + 1) || undefined, identity),
+  };
 }
 
 /** `updatedAt` is when it was claimed: a renewal doesn't touch it. */

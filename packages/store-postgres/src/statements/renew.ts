@@ -1,5 +1,5 @@
 // In:     $1 operation ids, $2 owners, $3 attempts: arrays of one length.
-// Out:    the operation ids whose lease was extended.
+// Out:    operation id and attempt of those whose lease was extended.
 // Atomic: all leases of a process in one statement. HOT. No transition: neither history nor version knows of it.
 //         `renew` skips rows that are locked: one transaction stuck in its last flight must not let every other lease
 //         of the process run out. `renewLocked` waits for those that `renew` left (under the caller's lock_timeout).
@@ -18,7 +18,7 @@ held AS (
 UPDATE ${s}.operation t SET lease_until = now + t.lease_ms * interval '1 millisecond'
 FROM held, clock
 WHERE t.operation_id = held.operation_id
-RETURNING t.operation_id`;
+RETURNING t.operation_id, t.attempt`;
 
 export const renew = (s: string) => statement('renew', renewing(s, 'SKIP LOCKED'));
 export const renewLocked = (s: string) => statement('renew_locked', renewing(s, ''));

@@ -14,6 +14,9 @@ export function statement(name: string, text: string): Statement {
 /** The store's clock, in the whole milliseconds that JavaScript holds: what is written and read back is the same. */
 export const CLOCK = `date_trunc('milliseconds', clock_timestamp())`;
 
+/** The same, as it was when the statement arrived: one value throughout a statement that waits for nobody. */
+export const NOW = `date_trunc('milliseconds', statement_timestamp())`;
+
 /** A time as epoch milliseconds. A float, so that pg needs no parser for timestamps and none for bigint. */
 export const epochMs = (time: string): string => `round(date_part('epoch', ${time}) * 1000)`;
 

@@ -13,7 +13,7 @@ import { isConnectionLoss, isIdentityTaken, isRetryable, RAISED, sqlState } from
 import { commandOf, firstError, flight, type Query, rowOf, type Send } from '../connections/flight.ts';
 import { type Control, giveBack } from '../connections/pools.ts';
 import type { Statements } from '../statements/all.ts';
-import { requestValues, sighting } from '../statements/record.ts';
+import { openedFromText, requestValues } from '../statements/record.ts';
 import { lend } from './lend.ts';
 import { afterLostAtomicCommit } from './lost-commit.ts';
 import { begin, endedByHandler, open, rollBack, timeoutSetting } from './open.ts';
@@ -61,17 +61,12 @@ export function createAtomically({ schema, pool, control, send, statements, look
       [statements.openAtomic, [limit, lock, request.scope, request.procedure, request.key]],
       'SAVEPOINT semel_body',
     ]);
-    const [locked, transactionId, packed, outcome] = (rowOf(answers[1]) ?? []) as readonly (
-      | string
-      | null
-      | true
-    )[];
-    if (locked !== true) {
+    const opened = rowOf(answers[1])?.[0];
+    if (typeof opened !== 'string') {
       await rollBack(client);
       return { kind: 'held' };
     }
-    const found =
-      typeof packed === 'string' ? sighting(packed, outcome as string | null, request) : undefined;
+    const { transactionId, found } = openedFromText(opened, request);
 
     let end: AtomicEnd<T>;
     const loan = lend(client);

@@ -1,6 +1,6 @@
 import type { AtomicRequest } from '@semel/server/store';
 import type pg from 'pg';
-import { explained, isConnectionLoss, isReadOnly, unavailable } from '../connections/failures.ts';
+import { explained, isConnectionLoss, isReadOnly, isSpoilt, unavailable } from '../connections/failures.ts';
 import { type Answer, firstError, flight, type Query, type Send } from '../connections/flight.ts';
 import { giveBack } from '../connections/pools.ts';
 
@@ -37,7 +37,7 @@ export async function open(pool: pg.Pool, send: Send, queries: readonly Query[])
     if (failure === undefined) return { client, answers };
     const { error } = failure;
     if (!isConnectionLoss(error) && !isReadOnly(error)) {
-      await rollBack(client);
+      await rollBack(client, error);
       throw explained(error);
     }
     client.release(true);
@@ -49,12 +49,12 @@ const ROLLBACK = { text: 'ROLLBACK', query_timeout: 5_000 };
 
 /**
  * Ends a transaction whose outcome nobody waits for. A client that can't be brought out of it is destroyed, and one
- * that turned out to be connected to a replica.
+ * that turned out to be connected to a replica, or to have lost its prepared statements.
  */
 export async function rollBack(client: pg.PoolClient, because?: unknown): Promise<void> {
   try {
     await client.query(ROLLBACK);
-    giveBack(client, isReadOnly(because) ? because : undefined);
+    giveBack(client, isReadOnly(because) || isSpoilt(because) ? because : undefined);
   } catch {
     client.release(true); // the server ends the transaction with the connection
   }
