@@ -36,7 +36,12 @@ const LOCK = '5063201144867230465';
 export async function migrateDatabase(databaseUrl: string): Promise<readonly string[]> {
   const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 5_000 });
   client.on('error', () => {}); // the query that runs reports it
-  await client.connect();
+  try {
+    await client.connect();
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`The database can't be reached (is DATABASE_URL right?): ${why}`, { cause });
+  }
   try {
     await client.query('BEGIN');
     await client.query(`SELECT set_config('lock_timeout', '60s', true)`);

@@ -48,7 +48,10 @@ const COLUMNS: readonly Column<Result>[] = [
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 
 heading('Setting the stage: a database, a payment provider, two servers');
-const stage = await setStage();
+const stage = await setStage().catch((error: unknown) => {
+  console.error(`demo: ${error instanceof Error ? error.message : error}`);
+  process.exit(1);
+});
 progress(stage.where);
 const results: Result[] = [];
 try {

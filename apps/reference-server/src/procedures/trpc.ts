@@ -58,7 +58,10 @@ function principalFrom(authentication: Authentication): Principal {
     case 'known':
       return authentication.principal;
     case 'unknown':
-      throw new TRPCError({ code: 'UNAUTHORIZED', message: 'Send Authorization: Bearer <API key>' });
+      throw new TRPCError({
+        code: 'UNAUTHORIZED',
+        message: 'No valid API key: send Authorization: Bearer <API key>',
+      });
     case 'unavailable':
       throw new TRPCError({
         code: 'SERVICE_UNAVAILABLE',
