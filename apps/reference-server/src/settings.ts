@@ -83,10 +83,14 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     problems.push('SEMEL_DEMO_KEYS demo keys are public: they are never let in with NODE_ENV=production');
   }
   if (isProduction && is.DATABASE_URL === undefined) {
-    problems.push('DATABASE_URL is required with NODE_ENV=production: the embedded Postgres is for trying out');
+    problems.push(
+      'DATABASE_URL is required with NODE_ENV=production: the embedded Postgres is for trying out',
+    );
   }
   if (isProduction && is.PROVIDER_URL === undefined && is.STRIPE_API_KEY === undefined) {
-    problems.push('STRIPE_API_KEY (or PROVIDER_URL) is required with NODE_ENV=production: the simulator moves no money');
+    problems.push(
+      'STRIPE_API_KEY (or PROVIDER_URL) is required with NODE_ENV=production: the simulator moves no money',
+    );
   }
   const longestCallMs = providerBudgetMs({ timeoutMs: is.PROVIDER_TIMEOUT_MS, retries: is.PROVIDER_RETRIES });
   if (longestCallMs >= is.PAYMENT_LEASE_MS) {

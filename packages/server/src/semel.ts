@@ -27,7 +27,9 @@ export interface Semel<Tx = unknown> {
 
 export function createSemel<Tx>(options: SemelOptions<Tx>): Semel<Tx> {
   if (typeof options.store?.claim !== 'function') {
-    throw new TypeError('createSemel needs a store: createSemel({ store: createMemoryStore() }), or one of a database');
+    throw new TypeError(
+      'createSemel needs a store: createSemel({ store: createMemoryStore() }), or one of a database',
+    );
   }
   const { store, onEvent, recovery = {}, maxWaiters = 1000 } = options;
   const emit = createEmitter(onEvent === undefined ? [createMetrics()] : [createMetrics(), onEvent]);

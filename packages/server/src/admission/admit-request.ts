@@ -2,6 +2,7 @@ import { CanonicalError, createProblem, fingerprint, type IdempotencyKey } from 
 import type { Policy } from '../engine/policy.ts';
 import { randomId } from '../engine/random-id.ts';
 import { IdempotencyError } from './idempotency-error.ts';
+import { narrowedScope } from './scope.ts';
 
 export interface Admitted {
   readonly scope: string;
@@ -17,12 +18,13 @@ export interface Admitted {
 export function admitRequest(options: {
   readonly policy: Policy;
   readonly procedure: string;
-  readonly scope: string;
+  /** Who asks, as authenticated. */
+  readonly principal: string;
   readonly key: IdempotencyKey | undefined;
   readonly input: unknown;
   readonly minKeyLength: number;
 }): Admitted {
-  const { policy, procedure, key, input, minKeyLength } = options;
+  const { policy, procedure, principal, key, input, minKeyLength } = options;
   if (key !== undefined && key.key.length < minKeyLength) {
     throw new IdempotencyError(createProblem('key_malformed'), {
       reason: `a key has at least ${minKeyLength} characters here; use a random one, for example a UUID`,
@@ -36,14 +38,11 @@ export function admitRequest(options: {
   }
   const print = fingerprintOf(procedure, policy.pick === undefined ? input : policy.pick(input));
   const scope =
-    policy.narrowScope === undefined ? options.scope : narrow(options.scope, policy.narrowScope(input));
+    policy.narrowScope === undefined ? principal : narrowedScope(principal, policy.narrowScope(input));
   if (policy.key === 'derived') return { scope, key: print, ageMs: undefined, fingerprint: print };
   // Optional and not sent: it runs as an operation like any other, under a key that nobody can repeat.
   return { scope, key: key?.key ?? `none:${randomId()}`, ageMs: key?.ageMs, fingerprint: print };
 }
-
-/** Length-prefixed: no principal can name a narrower scope that looks like another principal's. */
-const narrow = (scope: string, by: string): string => `${scope.length}:${scope}/${by}`;
 
 function fingerprintOf(procedure: string, input: unknown): string {
   try {

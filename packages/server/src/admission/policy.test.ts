@@ -33,7 +33,9 @@ test('refuses to resume blindly', () => {
 });
 
 test('refuses a field that it does not know', () => {
-  expect(() => policyFrom({ mode: 'leased', ttl: 5000 } as never)).toThrow('there is no field ttl (durations end in Ms)');
+  expect(() => policyFrom({ mode: 'leased', ttl: 5000 } as never)).toThrow(
+    'there is no field ttl (durations end in Ms)',
+  );
 });
 
 test('names every field that is wrong in one message', () => {

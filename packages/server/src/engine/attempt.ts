@@ -2,24 +2,31 @@ import { isSettled } from '@semel/contract/v1/pure';
 import { type Claim, isStoreUnavailable, type Settlement, type SettleResult } from '../store/port.ts';
 import { type EngineContext, refused, replayed, subjectOf } from './engine-context.ts';
 import { classify, DecisionNeeded, engineErrorIn, LeaseLost } from './failure.ts';
+import { firmly } from './firmly.ts';
 import { LeasedOperation } from './leased-operation.ts';
 import { tombstone } from './outcome.ts';
 import { isRefusal } from './refusal.ts';
 import type { Handler, RunRequest, RunResult } from './request.ts';
-import { sleep } from './wait.ts';
 
-/** Runs the handler once under its claim, and settles what became of it. */
+/**
+ * Runs the handler once under its claim, and settles what became of it.
+ *
+ * @param askedAt by `performance.now()`, from before the claim was first sent
+ */
 export async function runAttempt<Tx>(
   context: EngineContext<Tx>,
   request: RunRequest,
   handler: Handler<Tx>,
   claim: Claim,
+  askedAt: number,
 ): Promise<RunResult> {
   const startedAt = performance.now();
-  const lease = context.leases.hold(claim, () =>
-    context.emit({ type: 'fenced', write: 'renew', ...subjectOf(request, claim) }),
-  );
-  const operation = new LeasedOperation(context, request, claim, lease);
+  let concluding = false;
+  const lease = context.leases.hold(claim, askedAt, () => {
+    // The answer to the settlement says more: this may be the attempt's own end that a renewal has met.
+    if (!concluding) context.emit({ type: 'fenced', write: 'renew', ...subjectOf(request, claim) });
+  });
+  const operation = new LeasedOperation(context, request, claim, lease, askedAt);
   const executed = (result: RunResult, outcome: 'completed' | 'failed'): RunResult => {
     const durationMs = performance.now() - startedAt;
     context.emit({ type: 'executed', outcome, durationMs, ...subjectOf(request, claim) });
@@ -38,6 +45,7 @@ export async function runAttempt<Tx>(
         settled.outcome,
       );
     }
+    concluding = true;
     return await conclude(context, request, claim, operation, ended, executed);
   } finally {
     lease.end();
@@ -59,8 +67,11 @@ async function run<Tx>(
   let returned: unknown;
   try {
     returned = await handler(operation);
+    await operation.end();
   } catch (error) {
-    if (isRefusal(error)) return { kind: 'refused', error: error.error };
+    await operation.end();
+    // A "no" doesn't tell what became of a step that is still out.
+    if (isRefusal(error) && !operation.abandoned) return { kind: 'refused', error: error.error };
     return operation.unknown === undefined && classify(error, failures, policy.isFinal) === 'final'
       ? { kind: 'refused', error }
       : { kind: 'threw', error };
@@ -130,7 +141,8 @@ async function afterError<Tx>(
   operation: LeasedOperation<Tx>,
   error: unknown,
 ): Promise<RunResult> {
-  if (engineErrorIn(error) instanceof LeaseLost)
+  // Another operation's, that this handler called, says nothing about this one.
+  if (operation.lost && engineErrorIn(error) instanceof LeaseLost)
     return refused(context, request, 'lease_lost', { cause: error });
   const { unknown } = operation;
   const resumable = request.policy.effects === 'steps' && !(unknown instanceof DecisionNeeded);
@@ -174,24 +186,17 @@ async function unlessSettled<Tx>(
   return refused(context, request, 'lease_lost', { record });
 }
 
-/** The store may be away for a moment just when there is something to keep. Bounded by the lease: after it others judge. */
+/** `undefined` when the store stayed away. */
 async function settleFirmly<Tx>(
   context: EngineContext<Tx>,
   request: RunRequest,
   claim: Claim,
   settlement: Settlement,
 ): Promise<SettleResult | undefined> {
-  const until = performance.now() + Math.min(claim.policy.leaseMs, MAX_INSISTENCE_MS);
-  for (let delayMs = 20; ; delayMs = Math.min(delayMs * 2, 500)) {
-    try {
-      return await context.store.settle(claim, settlement, request.trace);
-    } catch (error) {
-      if (!isStoreUnavailable(error)) throw error;
-      if (performance.now() + delayMs > until) return undefined;
-    }
-    await sleep(delayMs);
+  try {
+    return await firmly(claim, () => context.store.settle(claim, settlement, request.trace));
+  } catch (error) {
+    if (!isStoreUnavailable(error)) throw error;
+    return undefined;
   }
 }
-
-/** A caller is waiting for the answer all the while. */
-const MAX_INSISTENCE_MS = 10_000;

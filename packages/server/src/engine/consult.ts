@@ -54,10 +54,12 @@ export async function consult<Tx>(
         }
         break;
       case 'wait': {
-        const next = await pollUntil(deadline, async () => {
-          const now = await store.lookup(identityOf(request));
-          return decide(now, asking).do === 'wait' ? undefined : { now };
-        });
+        const next = await context.waiters.admit(() =>
+          pollUntil(deadline, async () => {
+            const now = await store.lookup(identityOf(request));
+            return decide(now, asking).do === 'wait' ? undefined : { now };
+          }),
+        );
         if (next === undefined) {
           return {
             answer: refused(context, request, 'in_flight', { record, retryAfterMs: decision.retryAfterMs }),

@@ -8,6 +8,8 @@ export interface Asking {
   readonly ageMs: number | undefined;
   readonly ttlMs: number;
   readonly mismatch: 'reject' | 'replay';
+  /** Whether today's code can go on where a lost attempt stopped. In atomic mode it can't. @default true */
+  readonly continues?: boolean;
 }
 
 export type Decision =
@@ -65,7 +67,7 @@ export function decide(found: Sighting | undefined, asking: Asking): Decision {
     case 'processing': {
       const left = (record.leaseUntil ?? 0) - now;
       if (left > 0) return { do: 'wait', retryAfterMs: Math.min(Math.ceil(left), IN_FLIGHT_RETRY_MS) };
-      return record.policy.onCrash === 'resume' && mayTakeOver(record, now)
+      return asking.continues !== false && record.policy.onCrash === 'resume' && mayTakeOver(record, now)
         ? { do: 'take', cause: 'overtaken' }
         : { do: 'suspend' };
     }

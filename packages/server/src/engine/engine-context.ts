@@ -4,11 +4,13 @@ import type { Emit, EventSubject } from '../telemetry/events.ts';
 import type { Asking } from './decide.ts';
 import type { Leases } from './leases.ts';
 import type { RunRequest, RunResult } from './request.ts';
+import type { Waiters } from './waiters.ts';
 
 /** What the parts of the engine share. */
 export interface EngineContext<Tx> {
   readonly store: Store<Tx>;
   readonly leases: Leases;
+  readonly waiters: Waiters;
   readonly emit: Emit;
 }
 
@@ -27,6 +29,7 @@ export const askingOf = ({ fingerprint, ageMs, policy }: RunRequest): Asking => 
   ageMs,
   ttlMs: policy.ttlMs,
   mismatch: policy.mismatch,
+  continues: policy.mode !== 'atomic',
 });
 
 /** Only what identifies: a record or a claim also holds the owner, the fingerprint and the outcome, which events never carry. */

@@ -13,6 +13,7 @@ import { runAtomic } from './run-atomic.ts';
 import { runLeased } from './run-leased.ts';
 import { type NestedCall, runNested } from './run-nested.ts';
 import { sleep } from './wait.ts';
+import { createWaiters } from './waiters.ts';
 
 /** Bounded values only, but for the operation's id: the thread from a trace to the audit rows. */
 const attributesOf = (result: RunResult): Attributes =>
@@ -48,8 +49,9 @@ export function createEngine<Tx>(options: {
 }): Engine<Tx> {
   const { store, emit } = options;
   const leases = createLeases(store);
-  const context: EngineContext<Tx> = { store, emit, leases };
-  const joining = createJoining(context, options.maxWaiters);
+  const waiters = createWaiters(options.maxWaiters);
+  const context: EngineContext<Tx> = { store, emit, leases, waiters };
+  const joining = createJoining(context);
   const recent = createRecentKeys();
   let active = 0;
   let draining = false;

@@ -2,10 +2,14 @@ import { childKey, fingerprint, type OperationState } from '@semel/contract/v1/p
 import type { Claim, Settlement, StepRecord, TransactionEnd, TransactResult } from '../store/port.ts';
 import { type EngineContext, subjectOf } from './engine-context.ts';
 import { CommitUnknown, DecisionNeeded, type DescribedError, LeaseLost, OperationMisuse } from './failure.ts';
+import { firmly } from './firmly.ts';
 import type { Lease } from './leases.ts';
 import type { Operation } from './operation.ts';
 import { isRefusal, Refusal } from './refusal.ts';
 import type { RunRequest } from './request.ts';
+
+/** How long a handler's end waits for a step that it left running. Transactions have a limit of their own. */
+const STEP_GRACE_MS = 5_000;
 
 /** How `settle` ended, for the attempt to answer with. */
 export type Settled =
@@ -22,20 +26,27 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
   settled: Settled | undefined;
   /** A step or a commit began and its result isn't known. */
   unknown: unknown;
+  /** This attempt, and not one of another operation, found itself overtaken. */
+  lost = false;
+  /** The handler ended, and a step that it had begun was still running. */
+  abandoned = false;
 
   readonly #context: EngineContext<Tx>;
   readonly #request: RunRequest;
   readonly #claim: Claim;
   readonly #lease: Lease;
-  readonly #claimedAt = performance.now();
+  readonly #askedAt: number;
   readonly #names = new Set<string>();
+  readonly #running = new Map<Promise<unknown>, 'step' | 'transaction'>();
+  #ended = false;
   #recorded: Promise<ReadonlyMap<string, StepRecord>> | undefined;
 
-  constructor(context: EngineContext<Tx>, request: RunRequest, claim: Claim, lease: Lease) {
+  constructor(context: EngineContext<Tx>, request: RunRequest, claim: Claim, lease: Lease, askedAt: number) {
     this.#context = context;
     this.#request = request;
     this.#claim = claim;
     this.#lease = lease;
+    this.#askedAt = askedAt;
   }
 
   get id(): string {
@@ -69,11 +80,58 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
     return childKey({ scope, procedure, key, step });
   };
 
-  step = async <T>(
+  /**
+   * The handler has ended. What it begun and didn't wait for (the other steps of a `Promise.all`, one of which threw) is
+   * waited for here: until then nobody may say how the attempt ended. Nothing new may begin after it.
+   */
+  async end(): Promise<void> {
+    if (this.#running.size > 0) await this.#quiet();
+    this.#ended = true;
+    if ([...this.#running.values()].includes('step')) {
+      this.abandoned = true;
+      this.unknown ??= new Error('A step was still running when the handler ended');
+    }
+  }
+
+  async #quiet(): Promise<void> {
+    const [aborted, graceOver] = [aside(this.signal), new AbortController()];
+    const timer = setTimeout(() => graceOver.abort(), STEP_GRACE_MS);
+    try {
+      while (this.#running.size > 0 && !this.signal.aborted) {
+        const onlySteps = [...this.#running.values()].every((kind) => kind === 'step');
+        if (onlySteps && graceOver.signal.aborted) break;
+        const all = Promise.allSettled([...this.#running.keys()]);
+        await Promise.race([all, aborted, ...(onlySteps ? [aside(graceOver.signal)] : [])]);
+      }
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  step = <T>(
     name: string,
     optionsOrBody: { readonly input: unknown } | ((childKey: string) => Promise<T>),
     maybeBody?: (childKey: string) => Promise<T>,
-  ): Promise<T> => {
+  ): Promise<T> => this.#watch('step', this.#step(name, optionsOrBody, maybeBody));
+
+  transaction = <T>(name: string, body: (tx: Tx) => Promise<T>): Promise<T> =>
+    this.#watch('transaction', this.#transaction(name, body));
+
+  settle = <T>(body: (tx: Tx) => Promise<T | Refusal>): Promise<T> =>
+    this.#watch('transaction', this.#settle(body));
+
+  #watch<T>(kind: 'step' | 'transaction', work: Promise<T>): Promise<T> {
+    this.#running.set(work, kind);
+    const done = () => void this.#running.delete(work);
+    work.then(done, done);
+    return work;
+  }
+
+  async #step<T>(
+    name: string,
+    optionsOrBody: { readonly input: unknown } | ((childKey: string) => Promise<T>),
+    maybeBody?: (childKey: string) => Promise<T>,
+  ): Promise<T> {
     const body = typeof optionsOrBody === 'function' ? optionsOrBody : maybeBody;
     if (body === undefined) throw new OperationMisuse(`operation.step('${name}') was called without a body`);
     const declared = typeof optionsOrBody === 'function' ? '' : fingerprint(name, optionsOrBody.input);
@@ -89,20 +147,23 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
       if (!isRefusal(error) && this.#request.policy.isFinal?.(error) !== true) this.unknown = error;
       throw error;
     }
-    const record: StepRecord = {
-      name,
-      kind: 'step',
-      fingerprint: declared,
-      result: this.#request.outcomes.stepFromValue(value),
-      attempt: this.attempt,
-    };
-    const written = await this.#context.store.recordStep(this.#claim, record, this.#request.trace);
-    if (written.kind === 'overtaken') this.#overtaken('step', written.by);
+    const { store } = this.#context;
+    const { outcomes, trace } = this.#request;
+    try {
+      const result = outcomes.stepFromValue(value);
+      const record: StepRecord = { name, kind: 'step', fingerprint: declared, result, attempt: this.attempt };
+      const written = await firmly(this.#claim, () => store.recordStep(this.#claim, record, trace));
+      if (written.kind === 'overtaken') this.#overtaken('step', written.by);
+    } catch (error) {
+      // It was done, and no later attempt will know.
+      if (!(error instanceof LeaseLost)) this.unknown = error;
+      throw error;
+    }
     this.#emitStep(name, false, startedAt);
     return value;
-  };
+  }
 
-  transaction = async <T>(name: string, body: (tx: Tx) => Promise<T>): Promise<T> => {
+  async #transaction<T>(name: string, body: (tx: Tx) => Promise<T>): Promise<T> {
     const earlier = await this.#begin(name, 'transaction', '');
     const startedAt = performance.now();
     if (earlier !== undefined) return this.#resumed<T>(earlier);
@@ -114,9 +175,9 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
     });
     this.#emitStep(name, false, startedAt);
     return value;
-  };
+  }
 
-  settle = async <T>(body: (tx: Tx) => Promise<T | Refusal>): Promise<T> => {
+  async #settle<T>(body: (tx: Tx) => Promise<T | Refusal>): Promise<T> {
     await this.#begin('settle', 'transaction', '');
     const { failures, outcomes, parseOutput, policy } = this.#request;
     const settled = await this.#transact<Settled>('settle', async (tx) => {
@@ -139,9 +200,11 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
       };
     });
     this.settled = settled;
+    // Nothing is left to renew: a renewal that finds the operation settled would look like a takeover.
+    this.#lease.end();
     if (settled.outcome === 'failed') throw new Refusal(settled.thrown);
     return settled.value as T;
-  };
+  }
 
   /** What every recovery point asks first: is it still ours, is the name new, is it already recorded, is there time? */
   async #begin(name: string, kind: StepRecord['kind'], declared: string): Promise<StepRecord | undefined> {
@@ -150,13 +213,21 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
         `operation.${kind}('${name}') came after settle: the outcome is already stored`,
       );
     }
+    if (this.#ended) {
+      throw new OperationMisuse(
+        `operation.${kind}('${name}') came after the handler had ended: wait for everything that it begins`,
+      );
+    }
     if (this.#names.has(name)) {
       throw new OperationMisuse(
         `The name '${name}' was used twice in one attempt: a later attempt could not tell them apart. Give each its own, for example with an index.`,
       );
     }
     this.#names.add(name);
-    if (!(await this.#lease.confirm())) throw new LeaseLost();
+    if (!(await this.#lease.confirm())) {
+      this.lost = true;
+      throw new LeaseLost();
+    }
     const earlier = (await this.#earlier()).get(name);
     if (earlier !== undefined) {
       if (earlier.kind !== kind || earlier.fingerprint !== declared) {
@@ -203,6 +274,7 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
     write: 'step' | 'transaction' | 'settle',
     by: { state: OperationState; attempt: number },
   ): never {
+    this.lost = true;
     this.#lease.lose();
     this.#context.emit({ type: 'fenced', write, by, ...subjectOf(this.#request, this.#claim) });
     throw new LeaseLost();
@@ -227,8 +299,14 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
     this.#context.emit({ type: 'step', step, resumed, durationMs, ...subjectOf(this.#request, this.#claim) });
   }
 
-  /** The store's clock, carried on by this process's monotonic one since the claim. */
+  /** The store's clock, carried on by this process's monotonic one since the claim was sent: never behind. */
   #storeNow(): number {
-    return this.#claim.now + (performance.now() - this.#claimedAt);
+    return this.#claim.now + (performance.now() - this.#askedAt);
   }
 }
+
+const aside = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });

@@ -11,11 +11,13 @@ export interface Lease {
   confirm(): Promise<boolean>;
   /** The store said that another attempt holds the operation. */
   lose(): void;
+  /** The attempt is over: nothing is renewed or confirmed any more. */
   end(): void;
 }
 
 export interface Leases {
-  hold(claim: Claim, onLost: () => void): Lease;
+  /** @param askedAt by `performance.now()`, from before the claim was first sent: its answer may have taken long. */
+  hold(claim: Claim, askedAt: number, onLost: () => void): Lease;
   /** Ends renewal and aborts every attempt that still runs; returns their claims. */
   abandon(why: string): readonly Claim[];
   close(): void;
@@ -29,6 +31,7 @@ interface Held {
   sureUntil: number;
   readonly runUntil: number;
   lost: boolean;
+  ended: boolean;
 }
 
 /** Why `operation.signal` aborted. */
@@ -61,7 +64,7 @@ export function createLeases(store: Pick<Store, 'renew'>): Leases {
     const renewed = new Set(results.filter((r) => r.renewed).map((r) => `${r.operationId} ${r.attempt}`));
     for (const entry of entries) {
       if (renewed.has(`${entry.claim.operationId} ${entry.claim.attempt}`)) {
-        entry.sureUntil = sentAt + entry.claim.policy.leaseMs;
+        entry.sureUntil = Math.max(entry.sureUntil, sentAt + entry.claim.policy.leaseMs);
       } else if (held.has(entry)) {
         lose(entry, 'Another attempt holds this operation');
       }
@@ -74,11 +77,12 @@ export function createLeases(store: Pick<Store, 'renew'>): Leases {
     if (closed || dueAt >= timerDueAt) return;
     clearTimeout(timer);
     timerDueAt = dueAt;
-    timer = setTimeout(() => void tick(), afterMs);
+    timer = setTimeout(tick, afterMs);
     timer.unref();
   }
 
-  async function tick(): Promise<void> {
+  function tick(): void {
+    timerDueAt = Number.POSITIVE_INFINITY;
     const now = performance.now();
     const running: Held[] = [];
     for (const entry of [...held]) {
@@ -89,43 +93,55 @@ export function createLeases(store: Pick<Store, 'renew'>): Leases {
         );
       }
     }
-    // A store that can't be reached now may be again before the lease ends; `confirm` asks where it matters.
-    await renew(running).catch(() => undefined);
-    timerDueAt = Number.POSITIVE_INFINITY;
     let everyMs = Number.POSITIVE_INFINITY;
-    for (const { claim } of held) everyMs = Math.min(everyMs, claim.policy.leaseMs / 3);
+    for (const { claim, runUntil } of held) {
+      everyMs = Math.min(everyMs, claim.policy.leaseMs / 3);
+      if (runUntil > now) everyMs = Math.min(everyMs, runUntil - now);
+    }
     if (held.size > 0) schedule(everyMs);
+    // Not waited for: one whose answer never comes must not keep the next from being sent.
+    // A store that can't be reached now may be again before the lease ends; `confirm` asks where it matters.
+    renew(running).catch(() => undefined);
   }
 
   return {
-    hold(claim, onLost) {
+    hold(claim, askedAt, onLost) {
       const now = performance.now();
       const entry: Held = {
         claim,
         controller: new AbortController(),
         onLost,
-        sureUntil: now + claim.policy.leaseMs,
+        sureUntil: askedAt + claim.policy.leaseMs,
         runUntil: now + claim.policy.maxRunMs,
         lost: false,
+        ended: false,
       };
       held.add(entry);
-      schedule(claim.policy.leaseMs / 3);
+      schedule(Math.min(claim.policy.leaseMs / 3, claim.policy.maxRunMs));
       return {
         signal: entry.controller.signal,
         async confirm() {
-          if (entry.lost) return false;
+          if (entry.lost || entry.ended) return false;
           if (performance.now() < entry.sureUntil) return true;
           if (performance.now() >= entry.runUntil) return false;
           await renew([entry]);
-          return !entry.lost;
+          return !entry.lost && !entry.ended;
         },
         lose: () => lose(entry, 'Another attempt holds this operation'),
-        end: () => void held.delete(entry),
+        end() {
+          entry.ended = true;
+          held.delete(entry);
+        },
       };
     },
     abandon(why) {
       const entries = [...held];
-      for (const entry of entries) lose(entry, why);
+      for (const entry of entries) {
+        // Given up, not overtaken: no alert.
+        entry.lost = true;
+        held.delete(entry);
+        entry.controller.abort(new AttemptAborted(why));
+      }
       return entries.map((entry) => entry.claim);
     },
     close() {

@@ -173,7 +173,9 @@ async function waitForOther<Tx>(
   request: RunRequest,
   deadline: number,
 ): Promise<RunResult> {
-  const shown = await pollUntil<Sighting>(deadline, () => context.store.lookup(identityOf(request)));
+  const shown = await context.waiters.admit(() =>
+    pollUntil<Sighting>(deadline, () => context.store.lookup(identityOf(request))),
+  );
   const consulted = shown && (await consult(context, request, shown, deadline));
   return consulted?.answer ?? refused(context, request, 'in_flight', { retryAfterMs: 100 });
 }

@@ -36,12 +36,13 @@ export async function runLeased<Tx>(
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const { answer, take } = { take: undefined, ...(await consult(context, request, found, deadline)) };
     if (answer !== undefined) return answer;
+    const askedAt = performance.now();
     const result = await insist(context, claimRequest, () =>
       take === undefined ? store.claim(claimRequest) : store.take(claimRequest, take.record, take.cause),
     );
     if (result.won) {
       context.emit({ type: 'claimed', cause: take?.cause ?? 'claimed', ...subjectOf(request, result.claim) });
-      return runAttempt(context, request, handler, result.claim);
+      return runAttempt(context, request, handler, result.claim, askedAt);
     }
     found = result;
   }
@@ -74,11 +75,13 @@ async function insist<Tx>(
 
 async function giveBack<Tx>({ store }: EngineContext<Tx>, request: ClaimRequest): Promise<void> {
   const until = performance.now() + request.policy.leaseMs;
-  for (let delayMs = 50; performance.now() < until; delayMs = Math.min(delayMs * 2, 1000)) {
+  for (let delayMs = 50; performance.now() < until; delayMs = Math.min(delayMs * 2, 5000)) {
     await sleepAside(delayMs);
     try {
       const found = await store.lookup(request);
-      if (found === undefined || found.record.owner !== request.owner) return;
+      // Not there (yet): a server may still carry out what its caller has given up, once it is no longer held up.
+      if (found === undefined) continue;
+      if (found.record.owner !== request.owner) return;
       const { operationId, owner, attempt, policy, fingerprint, createdAt, firstClaimedAt } = found.record;
       await store.settle(
         {

@@ -79,10 +79,14 @@ export function unavailable(cause: unknown): StoreUnavailable {
   return cause instanceof StoreUnavailable ? cause : new StoreUnavailable(undefined, { cause });
 }
 
-/** A missing table almost always means one thing. */
+/** What Postgres says about the store's own statements is for logs: its names and its SQL are no caller's business. */
 export function explained(error: unknown): unknown {
   const state = sqlState(error);
-  if (state !== '42P01' && state !== '3F000' && state !== '42883') return error;
+  if (state === undefined) return error;
+  if (state !== '42P01' && state !== '3F000' && state !== '42883') {
+    return new Error('The store of record refused a statement', { cause: error });
+  }
+  // A missing table almost always means one thing.
   return new Error('The schema of the store is missing or old: call migratePostgres() before serving', {
     cause: error,
   });

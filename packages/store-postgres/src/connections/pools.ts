@@ -57,13 +57,13 @@ export function createControl(pool: pg.Pool, send: Send): Control {
     async transaction(work) {
       const client = await connect();
       try {
-        await client.query('BEGIN');
+        await send(client, 'BEGIN');
         const result = await work(async (query) => (await send(client, query)).rows);
-        await client.query('COMMIT');
+        await send(client, 'COMMIT');
         giveBack(client);
         return result;
       } catch (error) {
-        if (!isConnectionLoss(error)) await client.query('ROLLBACK').catch(() => {});
+        if (!isConnectionLoss(error)) await send(client, 'ROLLBACK').catch(() => {});
         giveBack(client, error);
         throw isConnectionLoss(error) || isReadOnly(error) ? unavailable(error) : explained(error);
       }

@@ -4,7 +4,7 @@ import type { Lines } from '../connections/lines.ts';
 import type { Control } from '../connections/pools.ts';
 import type { Statements } from '../statements/all.ts';
 
-const named = (operationId: unknown, attempt: unknown): string => `${operationId} ${attempt}`;
+const named = (operationId: unknown, attempt: unknown): string => `${String(operationId)} ${String(attempt)}`;
 
 /** How long a renewal waits for a row that somebody is just writing. */
 const LOCK_TIMEOUT_MS = '1000';

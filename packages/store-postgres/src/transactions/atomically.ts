@@ -69,7 +69,8 @@ export function createAtomically({ schema, pool, control, send, statements, look
     const { transactionId, found } = openedFromText(opened, request);
 
     let end: AtomicEnd<T>;
-    const loan = lend(client);
+    const startedAt = performance.now();
+    const loan = lend(client, request.timeoutMs);
     try {
       if (!mayRun(request, found)) {
         await rollBack(client);
@@ -83,6 +84,7 @@ export function createAtomically({ schema, pool, control, send, statements, look
       throw error;
     }
     loan.end();
+    const bodyMs = performance.now() - startedAt;
 
     const write = settlement(request, found, end, transactionId);
     const last = await flight(send, client, [
@@ -101,7 +103,10 @@ export function createAtomically({ schema, pool, control, send, statements, look
     const error = failure?.error ?? new Error('COMMIT answered ROLLBACK');
     if (isConnectionLoss(error)) {
       client.release(true);
-      return afterLoss(request, end, found, lock, error);
+      const result = await afterLoss(request, end, found, lock, error);
+      // The server ended it because it was over its limit: it would be again.
+      if (result.kind === 'again' && bodyMs >= request.timeoutMs) throw error;
+      return result;
     }
     await rollBack(client, error);
     if (sqlState(error) === RAISED.markerLost) throw endedByHandler(error);

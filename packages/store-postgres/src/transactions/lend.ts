@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { isIntruding } from './nesting.ts';
 
 /** The client as a handler gets it: usable until its transaction is over, and never its to end or release. */
 export interface Loan {
@@ -9,11 +10,22 @@ export interface Loan {
 
 const NOT_YOURS: ReadonlySet<string | symbol> = new Set(['release', 'end', 'connect']);
 
-export function lend(client: pg.PoolClient): Loan {
+/** By then the server has ended a statement, or an idle transaction, that is over its limit: its answer got lost. */
+const ANSWER_GRACE_MS = 5_000;
+
+/** @param limitMs the transaction's time limit, which the server keeps. A network that swallows an answer doesn't. */
+export function lend(client: pg.PoolClient, limitMs: number): Loan {
+  const { connectionParameters } = client as unknown as { connectionParameters: { query_timeout?: number } };
+  connectionParameters.query_timeout = Math.min(limitMs + ANSWER_GRACE_MS, 2_147_483_647);
   let over = false;
   const query = (...args: unknown[]): unknown => {
-    if (!over) return Reflect.apply(client.query, client, args);
-    const error = new Error('The transaction is over: a query came after its handler had returned');
+    const intruding = isIntruding(tx);
+    if (!over && !intruding) return Reflect.apply(client.query, client, args);
+    const error = new Error(
+      over
+        ? 'The transaction is over: a query came after its handler had returned'
+        : 'A nested call is running on this transaction, and its failure would undo this query too: wait for it first',
+    );
     const callback = args.at(-1);
     if (typeof callback !== 'function') return Promise.reject(error);
     process.nextTick(callback, error);
@@ -22,7 +34,7 @@ export function lend(client: pg.PoolClient): Loan {
   const forbidden = (): never => {
     throw new Error('The connection belongs to the store: a handler must not connect, end or release it');
   };
-  const tx = new Proxy(client, {
+  const tx: pg.PoolClient = new Proxy(client, {
     get(target, property) {
       if (property === 'query') return query;
       if (NOT_YOURS.has(property)) return forbidden;

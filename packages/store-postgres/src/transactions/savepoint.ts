@@ -1,5 +1,6 @@
 import type { Store } from '@semel/server/store';
 import type pg from 'pg';
+import { nested } from './nesting.ts';
 
 let made = 0;
 
@@ -10,7 +11,7 @@ export const savepoint: Store<pg.ClientBase>['savepoint'] = async (tx, body) => 
   const set = tx.query(`SAVEPOINT ${name}`);
   set.catch(() => {}); // RELEASE reports it
   try {
-    const value = await body();
+    const value = await nested(tx, body);
     // Refused after an SQL error that the body swallowed: then its writes are gone, and it must not pass for done.
     await tx.query(`RELEASE SAVEPOINT ${name}`);
     return value;

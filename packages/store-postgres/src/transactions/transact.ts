@@ -33,7 +33,7 @@ export function createTransact({ pool, control, send, statements, fence, reads }
     // A null epoch where the operation is gone: none equals it, so the write raises.
     const [, , transactionId, epoch = null] = rowOf(answers[1]) ?? [];
 
-    const loan = lend(client);
+    const loan = lend(client, timeoutMs);
     let end: TransactionEnd<T>;
     try {
       end = await body(loan.tx);

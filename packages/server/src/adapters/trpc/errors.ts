@@ -91,10 +91,18 @@ export function shapeByApplication(error: TRPCError, config: Config | undefined,
 
 export function describeTrpcError(error: unknown, shape: (error: TRPCError) => unknown): DescribedError {
   const trpcError = error instanceof TRPCError ? error : getTRPCErrorFromUnknown(error);
+  const shaped = (): unknown => {
+    try {
+      return shape(trpcError);
+    } catch {
+      // A formatter that fails must not keep a final answer from being stored: it is shaped anew on every replay.
+      return undefined;
+    }
+  };
   return {
     httpStatus: getHTTPStatusCodeFromError(trpcError),
     code: trpcError.code,
     message: trpcError.message,
-    shape: shape(trpcError),
+    shape: shaped(),
   };
 }

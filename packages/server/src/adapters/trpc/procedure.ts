@@ -27,7 +27,7 @@ import type { AnyBuilder, Middleware, MiddlewareCall, MiddlewareResult } from '.
 /** What one adapter knows about its application. */
 export interface ProcedureOptions {
   readonly semel: Semel<unknown>;
-  readonly scopeOf: (ctx: unknown) => string;
+  readonly principalOf: (ctx: unknown) => string;
   readonly contextOf: (ctx: unknown) => IdempotencyContext | undefined;
   readonly minKeyLength: number;
 }
@@ -106,7 +106,7 @@ export function arrange(builder: AnyBuilder, policy: Policy, options: ProcedureO
         admitRequest({
           policy,
           procedure,
-          scope: options.scopeOf(call.ctx),
+          principal: options.principalOf(call.ctx),
           key: admittedKey.key,
           input,
           minKeyLength: options.minKeyLength,

@@ -6,7 +6,8 @@ import {
   type StoredOutcome,
 } from '@semel/contract/v1/pure';
 import { TRPCError, type TRPCProcedureBuilder, type TRPCQueryProcedure } from '@trpc/server';
-import { isStoreUnavailable, type OperationRecord, type Sighting, type Store } from '../../store/port.ts';
+import { isWithin } from '../../admission/scope.ts';
+import { isStoreUnavailable, type Sighting, type Store } from '../../store/port.ts';
 import { trpcErrorFromProblem } from './errors.ts';
 import type { IdempotencyContext } from './idempotency-context.ts';
 import type { ProcedureOptions } from './procedure.ts';
@@ -31,14 +32,14 @@ export function statusProcedure<B extends object>(builder: B, options: Procedure
     .use(shapeOwnErrors(plain))
     .input(parseStatusInput)
     .query(async ({ ctx, input }: { ctx: unknown; input: StatusInput }): Promise<OperationStatus> => {
-      const scope = options.scopeOf(ctx);
+      const principal = options.principalOf(ctx);
       const found = await reachable(
         'operationId' in input
           ? store.find(input.operationId)
-          : store.lookup({ scope, procedure: input.procedure, key: input.key }),
+          : store.lookup({ scope: principal, procedure: input.procedure, key: input.key }),
         options.contextOf(ctx),
       );
-      const mine = found !== undefined && belongsTo(found.record, scope) ? found : undefined;
+      const mine = found !== undefined && isWithin(found.record.scope, principal) ? found : undefined;
       const context = options.contextOf(ctx);
       // Makes the answer one of ours for `responseMeta`: no cache on the way may keep what is about to change.
       if (context !== undefined && context.carriers.calls > 0) {
@@ -66,11 +67,6 @@ async function reachable<T>(asked: Promise<T>, context: IdempotencyContext | und
     }
     throw trpcErrorFromProblem({ kind: 'refused', problem, cause }, 422);
   }
-}
-
-/** The principal's own operations, and those of its narrowed scopes. */
-function belongsTo(record: OperationRecord, scope: string): boolean {
-  return record.scope === scope || record.scope.startsWith(`${scope.length}:${scope}/`);
 }
 
 async function statusFrom(store: Store, { record, now }: Sighting): Promise<OperationStatus> {
@@ -101,9 +97,13 @@ async function statusFrom(store: Store, { record, now }: Sighting): Promise<Oper
   };
 }
 
+/** What an id, a procedure's name or a key can be. Others are no record's, and no store need be asked with them. */
+const isName = (value: unknown): value is string =>
+  typeof value === 'string' && /^[^\p{Cc}\p{Cs}]{1,1000}$/u.test(value);
+
 function parseStatusInput(value: unknown): StatusInput {
   const { operationId, procedure, key } = (value ?? {}) as Record<string, unknown>;
-  if (typeof operationId === 'string') return { operationId };
-  if (typeof procedure === 'string' && typeof key === 'string') return { procedure, key };
+  if (isName(operationId)) return { operationId };
+  if (typeof operationId !== 'string' && isName(procedure) && isName(key)) return { procedure, key };
   throw new TRPCError({ code: 'BAD_REQUEST', message: 'Give { operationId } or { procedure, key }' });
 }

@@ -95,7 +95,7 @@ export function trpcIdempotency<Ctx, Tx>(options: TrpcIdempotencyOptions<Ctx, Tx
     semel: semel as Semel<unknown>,
     contextOf: context,
     minKeyLength,
-    scopeOf: (ctx) => (shared ? '(shared)' : scopeFrom(scope(ctx as Ctx))),
+    principalOf: (ctx) => (shared ? '(shared)' : scopeFrom(scope(ctx as Ctx))),
   };
 
   const wrap = <B extends object>(builder: B): WithOperation<B, Tx> =>

@@ -1,0 +1,19 @@
+/** A part of a principal's scope, within which its keys are told apart further. Length-prefixed: no two look alike. */
+export const narrowedScope = (principal: string, by: string): string =>
+  `${principal.length}:${principal}/${by}`;
+
+/**
+ * Whether a record is this principal's own, narrowed or not. Principals may choose their own names: one that is called
+ * `3:bob/x`, which is what bob's scope looks like where a policy narrows it to `x`, can't be told from it here, and is
+ * shown neither.
+ */
+export function isWithin(recorded: string, principal: string): boolean {
+  return recorded === principal
+    ? !looksNarrowed(principal)
+    : recorded.startsWith(narrowedScope(principal, ''));
+}
+
+function looksNarrowed(principal: string): boolean {
+  const length = /^(\d+):/.exec(principal);
+  return length !== null && principal[length[0].length + Number(length[1])] === '/';
+}
