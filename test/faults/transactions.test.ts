@@ -108,7 +108,7 @@ describe("a handler's own COMMIT or ROLLBACK", () => {
     // With a new transaction behind it, everything looks as before but for the marker.
     ['COMMIT; BEGIN', 1],
     ['ROLLBACK; BEGIN', 0],
-  ])('%s is caught in atomic mode: no record says that it succeeded', async (sql, left) => {
+  ])('%s is caught in atomic mode: the failure is stored, and nothing runs again', async (sql, left) => {
     const key = keyOf('own', sql);
     const server = await start({
       atomic: async ({ tx }) => {
@@ -120,14 +120,16 @@ describe("a handler's own COMMIT or ROLLBACK", () => {
     const answer = await mutate(server.url, 'atomic', INPUT, { key });
     expect(answer.status).toBe(500);
     expect(answer.body.error.json.message).toContain('The handler ended the transaction itself');
-    expect(await state(key)).toBe(undefined);
+    expect(await state(key)).toBe('failed');
+    const retry = await mutate(server.url, 'atomic', INPUT, { key });
+    expect([retry.status, retry.body]).toEqual([500, answer.body]);
     expect(await orders(key)).toBe(left);
     // The connection went back clean: the next call on this server is an ordinary one.
     const next = await mutate(server.url, 'atomic', INPUT, { key: `${key}-next` });
     expect(next.status).toBe(500);
   });
 
-  test('is caught in settle too: the operation is not completed', async () => {
+  test('is caught in settle too: the operation waits for a decision, and nothing runs again', async () => {
     const server = await start({
       policy: { effects: 'steps' },
       leased: (operation) =>
@@ -138,8 +140,11 @@ describe("a handler's own COMMIT or ROLLBACK", () => {
         }),
     });
     const answer = await mutate(server.url, 'leased', INPUT, { key: 'own-settle' });
-    expect(answer.status).toBe(500);
-    expect(await state('own-settle')).not.toBe('completed');
+    const retry = await mutate(server.url, 'leased', INPUT, { key: 'own-settle' });
+    for (const { status, body } of [answer, retry]) {
+      expect([status, body.error.json.data.idempotency.code]).toEqual([409, 'outcome_unknown']);
+    }
+    expect([await state('own-settle'), await orders('own-settle')]).toEqual(['suspended', 1]);
   });
 });
 

@@ -111,6 +111,9 @@ export function createEngine<Tx>(options: {
       await Promise.allSettled(abandoned.map(handOver));
       return left;
     },
-    close: () => leases.close(),
+    close() {
+      draining = true;
+      leases.close();
+    },
   };
 }

@@ -60,8 +60,18 @@ export class CommitUnknown extends EngineError {
 /** Going on, now or later, could act twice: somebody has to decide. Suspends whatever the policy says. */
 export class DecisionNeeded extends EngineError {
   override readonly name = 'DecisionNeeded';
-  constructor(why: string) {
-    super(`outcome_unknown: ${why}`);
+  constructor(why: string, options?: ErrorOptions) {
+    super(`outcome_unknown: ${why}`, options);
+  }
+}
+
+/** Nothing new may be begun outside once the attempt's time is up: others may judge it dead by now. */
+export class RanTooLong extends EngineError {
+  override readonly name = 'RanTooLong';
+  constructor(step: string, maxRunMs: number) {
+    super(
+      `'${step}' may not start any more: the attempt has run longer than its policy's maxRunMs (${maxRunMs} ms)`,
+    );
   }
 }
 

@@ -1,12 +1,27 @@
 import { childKey, fingerprint, type OperationState } from '@semel/contract/v1/pure';
-import type { Claim, Settlement, StepRecord, TransactionEnd, TransactResult } from '../store/port.ts';
+import {
+  type Claim,
+  isTransactionEndedByHandler,
+  type Settlement,
+  type StepRecord,
+  type TransactionEnd,
+} from '../store/port.ts';
 import { type EngineContext, subjectOf } from './engine-context.ts';
-import { CommitUnknown, DecisionNeeded, type DescribedError, LeaseLost, OperationMisuse } from './failure.ts';
+import {
+  CommitUnknown,
+  DecisionNeeded,
+  type DescribedError,
+  LeaseLost,
+  OperationMisuse,
+  RanTooLong,
+} from './failure.ts';
 import { firmly } from './firmly.ts';
 import type { Lease } from './leases.ts';
 import type { Operation } from './operation.ts';
 import { isRefusal, Refusal } from './refusal.ts';
 import type { RunRequest } from './request.ts';
+
+const STEP_NAME = /^[\x20-\x7e]{1,200}$/;
 
 /** How long a handler's end waits for a step that it left running. Transactions have a limit of their own. */
 const STEP_GRACE_MS = 5_000;
@@ -218,16 +233,22 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
         `operation.${kind}('${name}') came after the handler had ended: wait for everything that it begins`,
       );
     }
+    if (typeof name !== 'string' || !STEP_NAME.test(name)) {
+      throw new OperationMisuse(`The name of a ${kind} is 1 to 200 characters of printable ASCII`);
+    }
     if (this.#names.has(name)) {
       throw new OperationMisuse(
         `The name '${name}' was used twice in one attempt: a later attempt could not tell them apart. Give each its own, for example with an index.`,
       );
     }
     this.#names.add(name);
-    if (!(await this.#lease.confirm())) {
+    const held = await this.#lease.confirm();
+    if (held === 'lost') {
       this.lost = true;
       throw new LeaseLost();
     }
+    // What is written carries the fence with it and may still be in time; a call to the outside can't be fenced.
+    if (held === 'too long' && kind === 'step') throw new RanTooLong(name, this.#claim.policy.maxRunMs);
     const earlier = (await this.#earlier()).get(name);
     if (earlier !== undefined) {
       if (earlier.kind !== kind || earlier.fingerprint !== declared) {
@@ -255,9 +276,11 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
     body: (tx: Tx) => Promise<TransactionEnd<T>>,
   ): Promise<T> {
     const { policy, trace } = this.#request;
-    const result: TransactResult<T> = await this.#context.store.transact(this.#claim, body, {
-      timeoutMs: policy.maxRunMs,
-      trace,
+    const limits = { timeoutMs: policy.maxRunMs, trace };
+    const result = await this.#context.store.transact(this.#claim, body, limits).catch((error: unknown) => {
+      if (!isTransactionEndedByHandler(error)) throw error;
+      this.unknown = new DecisionNeeded(error.message, { cause: error });
+      throw this.unknown;
     });
     switch (result.kind) {
       case 'committed':

@@ -5,10 +5,10 @@ export interface Lease {
   /** Aborts when the lease is lost or the attempt ran longer than `maxRunMs`. Never because the caller hung up. */
   readonly signal: AbortSignal;
   /**
-   * Resolves true when this attempt surely holds the operation now. By this process's monotonic clock while the last
+   * Whether this attempt surely holds the operation now. By this process's monotonic clock while the last
    * renewal is fresh; otherwise (the process was paused, renewals failed) the store is asked first.
    */
-  confirm(): Promise<boolean>;
+  confirm(): Promise<'ours' | 'lost' | 'too long'>;
   /** The store said that another attempt holds the operation. */
   lose(): void;
   /** The attempt is over: nothing is renewed or confirmed any more. */
@@ -121,11 +121,11 @@ export function createLeases(store: Pick<Store, 'renew'>): Leases {
       return {
         signal: entry.controller.signal,
         async confirm() {
-          if (entry.lost || entry.ended) return false;
-          if (performance.now() < entry.sureUntil) return true;
-          if (performance.now() >= entry.runUntil) return false;
+          if (entry.lost || entry.ended) return 'lost';
+          if (performance.now() >= entry.runUntil) return 'too long';
+          if (performance.now() < entry.sureUntil) return 'ours';
           await renew([entry]);
-          return !entry.lost && !entry.ended;
+          return entry.lost || entry.ended ? 'lost' : 'ours';
         },
         lose: () => lose(entry, 'Another attempt holds this operation'),
         end() {

@@ -82,7 +82,10 @@ export function createOutcomeCodec(serializer: Serializer = superjson): OutcomeC
         return { kind: 'gone' };
       }
     },
-    stepFromValue: (value) => JSON.stringify(encode(value)),
+    stepFromValue(value) {
+      refuseStream(value, 'A step');
+      return JSON.stringify(encode(value));
+    },
     stepToValue: (text) => decode(JSON.parse(text)),
   };
 }
@@ -117,12 +120,15 @@ function refuseUnstorable(value: unknown): void {
       'An output with a top-level member "$idempotency" is reserved by the wire contract; rename it.',
     );
   }
+  refuseStream(value, 'An idempotent procedure');
+}
+
+function refuseStream(value: unknown, who: string): void {
   const what = streamName(value);
-  if (what !== undefined) {
-    throw new UnstorableOutcome(
-      `An idempotent procedure can't return ${what}: there would be nothing to replay. Return the finished value.`,
-    );
-  }
+  if (what === undefined) return;
+  throw new UnstorableOutcome(
+    `${who} can't return ${what}: there would be nothing to replay. Return the finished value.`,
+  );
 }
 
 function streamName(value: unknown): string | undefined {
@@ -130,6 +136,7 @@ function streamName(value: unknown): string | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   if (Symbol.asyncIterator in value) return 'a stream (async iterable)';
   if (typeof ReadableStream !== 'undefined' && value instanceof ReadableStream) return 'a ReadableStream';
+  if (typeof Response !== 'undefined' && value instanceof Response) return 'a Response';
   if (typeof Blob !== 'undefined' && value instanceof Blob) return 'a Blob';
   if ('subscribe' in value && typeof value.subscribe === 'function') return 'an observable';
   // tRPC streams promises found one level down.

@@ -1,5 +1,12 @@
 import { childKey } from '@semel/contract/v1/pure';
-import type { AtomicEnd, Sighting } from '../store/port.ts';
+import {
+  type AtomicEnd,
+  type AtomicRequest,
+  type AtomicResult,
+  isStoreUnavailable,
+  isTransactionEndedByHandler,
+  type Sighting,
+} from '../store/port.ts';
 import { consult } from './consult.ts';
 import { decide } from './decide.ts';
 import { askingOf, type EngineContext, identityOf, refused, subjectOf } from './engine-context.ts';
@@ -36,26 +43,30 @@ export async function runAtomic<Tx>(
   const startedAt = performance.now();
   const id = operationId();
   let current: Attempt = { id, attempt: 1 };
-  const result = await store.atomically<Executed>(
-    {
-      ...identityOf(request),
-      operationId: id,
-      owner: randomId(),
-      fingerprint: request.fingerprint,
-      policy: policy.recorded,
-      trace: request.trace,
-      isolation: policy.isolation,
-      timeoutMs: policy.maxRunMs,
-      mayRun(found) {
-        const decision = decide(found, asking);
-        // A released operation (its policy was another then) goes on under its own id.
-        const goesOn = decision.do === 'take' && decision.cause === 'claimed' ? found?.record : undefined;
-        current = goesOn ? { id: goesOn.operationId, attempt: goesOn.attempt + 1 } : { id, attempt: 1 };
-        return decision.do === 'claim' || decision.do === 'take';
-      },
+  const atomic: AtomicRequest = {
+    ...identityOf(request),
+    operationId: id,
+    owner: randomId(),
+    fingerprint: request.fingerprint,
+    policy: policy.recorded,
+    trace: request.trace,
+    isolation: policy.isolation,
+    timeoutMs: policy.maxRunMs,
+    mayRun(found) {
+      const decision = decide(found, asking);
+      // A released operation (its policy was another then) goes on under its own id.
+      const goesOn = decision.do === 'take' && decision.cause === 'claimed' ? found?.record : undefined;
+      current = goesOn ? { id: goesOn.operationId, attempt: goesOn.attempt + 1 } : { id, attempt: 1 };
+      return decision.do === 'claim' || decision.do === 'take';
     },
-    (tx) => execute(request, handler, tx, current),
-  );
+  };
+  const result = await store
+    .atomically(atomic, (tx) => execute(request, handler, tx, current))
+    .catch((error: unknown) => {
+      if (isTransactionEndedByHandler(error)) return keepFailure(store, request, atomic, error);
+      if (!isStoreUnavailable(error)) context.emit({ type: 'rolled_back', error, ...subjectOf(request) });
+      throw error;
+    });
 
   switch (result.kind) {
     case 'settled': {
@@ -80,6 +91,25 @@ export async function runAtomic<Tx>(
     case 'unknown':
       return refused(context, request, 'outcome_unknown', { cause: result.cause, retryAfterMs: 1000 });
   }
+}
+
+/**
+ * A handler that committed by itself has had its effects, and no record says so. Running it again would have them twice:
+ * the failure is stored, and replayed, instead.
+ */
+async function keepFailure<Tx>(
+  store: EngineContext<Tx>['store'],
+  request: RunRequest,
+  atomic: AtomicRequest,
+  thrown: unknown,
+): Promise<AtomicResult<Executed>> {
+  const error = await request.failures.describe(thrown);
+  const outcome = request.outcomes.fromError(error, request.policy.maxOutcomeBytes);
+  return store.atomically(atomic, async () => ({
+    settlement: { to: 'failed', cause: 'failed', outcome },
+    effects: 'discard',
+    value: { outcome: 'failed', failed: { error, thrown } },
+  }));
 }
 
 interface Attempt {

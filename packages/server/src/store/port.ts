@@ -244,6 +244,29 @@ export class StoreUnavailable extends Error {
   }
 }
 
+const ENDED_BY_HANDLER = Symbol.for('semel.transaction-ended-by-handler');
+
+/**
+ * The body of a transaction sent COMMIT or ROLLBACK itself. What it committed is committed and has no record: whoever gets
+ * this must not let the call run again.
+ */
+export class TransactionEndedByHandler extends Error {
+  override readonly name: string = 'TransactionEndedByHandler';
+  readonly [ENDED_BY_HANDLER] = true;
+  constructor(options?: { cause?: unknown }) {
+    super(
+      'The handler ended the transaction itself (COMMIT or ROLLBACK): its effects and the record of the operation are no longer one.',
+      options,
+    );
+  }
+}
+
+/** Also across two copies of this package in one process. */
+export const isTransactionEndedByHandler = (value: unknown): value is TransactionEndedByHandler =>
+  typeof value === 'object' &&
+  value !== null &&
+  (value as Record<symbol, unknown>)[ENDED_BY_HANDLER] === true;
+
 /**
  * @typeParam Tx what a handler writes its effects through (for Postgres a `pg` client inside the transaction).
  */

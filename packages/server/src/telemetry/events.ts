@@ -22,6 +22,8 @@ export type SemelEvent =
       readonly outcome: 'completed' | 'failed';
       readonly layer: 'process' | 'store';
     } & EventSubject)
+  /** Atomic mode: the handler failed for now, and nothing remains of it. */
+  | ({ readonly type: 'rolled_back'; readonly error: unknown } & EventSubject)
   | ({ readonly type: 'released'; readonly error: unknown } & EventSubject)
   | ({ readonly type: 'suspended'; readonly error?: unknown } & EventSubject)
   /** A write of a late owner was refused by the store: an alert. */

@@ -35,8 +35,9 @@ export function createMetrics(): EventListener {
         return;
       case 'replayed':
         return count(event.procedure, 'replayed', event.layer);
+      case 'rolled_back':
       case 'released':
-        return count(event.procedure, 'released');
+        return count(event.procedure, event.type);
       case 'refused':
         return count(event.procedure, event.code);
       case 'claimed':

@@ -7,6 +7,7 @@ import {
   type OperationIdentity,
   type Sighting,
   type Store,
+  TransactionEndedByHandler,
 } from '@semel/server/store';
 import type pg from 'pg';
 import { isConnectionLoss, isIdentityTaken, isRetryable, RAISED, sqlState } from '../connections/failures.ts';
@@ -16,7 +17,7 @@ import type { Statements } from '../statements/all.ts';
 import { openedFromText, requestValues } from '../statements/record.ts';
 import { lend } from './lend.ts';
 import { afterLostAtomicCommit } from './lost-commit.ts';
-import { begin, endedByHandler, open, rollBack, timeoutSetting } from './open.ts';
+import { begin, open, rollBack, timeoutSetting } from './open.ts';
 
 interface Parts {
   readonly schema: string;
@@ -109,7 +110,7 @@ export function createAtomically({ schema, pool, control, send, statements, look
       return result;
     }
     await rollBack(client, error);
-    if (sqlState(error) === RAISED.markerLost) throw endedByHandler(error);
+    if (sqlState(error) === RAISED.markerLost) throw new TransactionEndedByHandler({ cause: error });
     if (sqlState(error) === RAISED.overtaken || isIdentityTaken(error)) {
       const now = await lookup(request);
       // Gone again already: as if it had never been.

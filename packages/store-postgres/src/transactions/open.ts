@@ -59,11 +59,3 @@ export async function rollBack(client: pg.PoolClient, because?: unknown): Promis
     client.release(true); // the server ends the transaction with the connection
   }
 }
-
-/** A caller's mistake that can't be undone: what the handler committed is committed, and has no record. */
-export function endedByHandler(cause: unknown): Error {
-  return new Error(
-    'The handler ended the transaction itself (COMMIT or ROLLBACK): its effects and the record of the operation are no longer one. The record was not written.',
-    { cause },
-  );
-}

@@ -1,4 +1,12 @@
-import type { Claim, Sighting, Store, Trace, TransactionEnd, TransactResult } from '@semel/server/store';
+import {
+  type Claim,
+  type Sighting,
+  type Store,
+  type Trace,
+  type TransactionEnd,
+  TransactionEndedByHandler,
+  type TransactResult,
+} from '@semel/server/store';
 import type pg from 'pg';
 import { isConnectionLoss, RAISED, sqlState } from '../connections/failures.ts';
 import { commandOf, firstError, flight, type Query, rowOf, type Send } from '../connections/flight.ts';
@@ -7,7 +15,7 @@ import { type Fence, isHeldBy, isSettledSo } from '../control/fence.ts';
 import type { Statements } from '../statements/all.ts';
 import { lend } from './lend.ts';
 import { afterLostCommit } from './lost-commit.ts';
-import { begin, endedByHandler, open, rollBack, timeoutSetting } from './open.ts';
+import { begin, open, rollBack, timeoutSetting } from './open.ts';
 
 interface Parts {
   readonly pool: pg.Pool;
@@ -57,7 +65,7 @@ export function createTransact({ pool, control, send, statements, fence, reads }
     }
     await rollBack(client, error);
     const state = sqlState(error);
-    if (state === RAISED.markerLost) throw endedByHandler(error);
+    if (state === RAISED.markerLost) throw new TransactionEndedByHandler({ cause: error });
     if (state === RAISED.stepExists) return committed(end, null);
     if (state === RAISED.overtaken) return refused(await current(), error);
     throw error;
