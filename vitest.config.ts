@@ -15,6 +15,8 @@ export default defineConfig({
       'test/**/*.test.ts',
       'tools/*.test.ts',
     ],
+    // On two cores the default would be one; most files wait for databases, leases and processes.
+    maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,
     coverage: { include: ['packages/*/src/**'] },

@@ -49,7 +49,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 
 heading('Setting the stage: a database, a payment provider, two servers');
 const stage = await setStage().catch((error: unknown) => {
-  console.error(`demo: ${error instanceof Error ? error.message : error}`);
+  console.error(`demo: ${error instanceof Error ? error.message : String(error)}`);
   process.exit(1);
 });
 progress(stage.where);
