@@ -56,11 +56,15 @@ test('no index names a column that renewals and settlements write', async () => 
 test('history is append-only', async () => {
   const store = db.store();
   const asked = request();
-  await store.claim(asked);
+  const claimed = await store.claim(asked);
+  if (claimed.won) await store.settle(claimed.claim, COMPLETED, trace);
+  // The first transition is in the record's own row.
+  await expect(db.sql(`UPDATE {s}.operation SET first_actor = 'nobody'`)).rejects.toThrow('append-only');
+  await expect(db.sql(`UPDATE {s}.operation SET created_at = now()`)).rejects.toThrow('append-only');
   await expect(db.sql(`UPDATE {s}.transition SET actor = 'nobody'`)).rejects.toThrow('append-only');
   await expect(db.sql('DELETE FROM {s}.transition')).rejects.toThrow('append-only');
   await expect(db.sql('TRUNCATE {s}.transition')).rejects.toThrow('append-only');
-  expect(await store.history(asked.operationId)).toHaveLength(1);
+  expect(await store.history(asked.operationId)).toHaveLength(2);
 });
 
 test('an edge that the contract does not have is refused by the database', async () => {
