@@ -314,7 +314,8 @@ export interface Store<Tx = unknown> {
 
   /**
    * Runs `body` in a transaction; its end (step record or settlement) is written, fence-checked and raising, in the
-   * same commit. If `body` throws, everything is rolled back and the error is rethrown. A body's own COMMIT is caught.
+   * same commit. If `body` throws, everything is rolled back and the error is rethrown. A body that ended the
+   * transaction itself is found out: rejects with {@link TransactionEndedByHandler}, and no record is written.
    */
   transact<T>(
     claim: Claim,

@@ -3,7 +3,7 @@ import { StoreUnavailable } from '@semel/server/store';
 /** Raised by the store's own statements (function `require` and trigger of the first migration). */
 export const RAISED = {
   overtaken: 'SM001',
-  markerLost: 'SM002',
+  transactionEnded: 'SM002',
   stepExists: 'SM003',
 } as const;
 

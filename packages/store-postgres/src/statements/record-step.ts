@@ -26,7 +26,7 @@ export const recordStepInTransaction = (s: string) =>
   statement(
     'record_step_in_transaction',
     `${recorded(s, 'AND o.epoch = $8::integer')}
-SELECT ${sameTransaction(s, '$9', RAISED.markerLost)},
+SELECT ${sameTransaction(s, '$9', RAISED.transactionEnded)},
   ${s}.require((SELECT count(*) FROM held) = 1, '${RAISED.overtaken}'),
   ${s}.require((SELECT count(*) FROM written) = 1, '${RAISED.stepExists}')`,
   );

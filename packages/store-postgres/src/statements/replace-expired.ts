@@ -53,7 +53,7 @@ export const settleExpired = (s: string) =>
       'state, claimed_at, lease_until, expires_at, outcome',
       `$18, NULL, NULL, now + $13::float8 * interval '1 millisecond', $19`,
     )}
-SELECT ${sameTransaction(s, '$20', RAISED.markerLost)},
+SELECT ${sameTransaction(s, '$20', RAISED.transactionEnded)},
   ${s}.require((SELECT count(*) FROM replaced) = 1, '${RAISED.overtaken}'),
   (SELECT ${epochMs('expires_at')} FROM replaced)`,
   );

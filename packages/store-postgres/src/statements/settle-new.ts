@@ -13,7 +13,7 @@ export const settleNew = (s: string) =>
     `INSERT INTO ${s}.operation (${REQUEST_COLUMNS},
     attempt, version, state, created_at, updated_at, first_claimed_at, expires_at, outcome)
 VALUES (${REQUEST_PARAMETERS},
-    1, 1, CASE WHEN ${sameTransaction(s, '$18', RAISED.markerLost)} THEN $16 END,
+    1, 1, CASE WHEN ${sameTransaction(s, '$18', RAISED.transactionEnded)} THEN $16 END,
     ${NOW}, ${NOW}, ${NOW}, ${NOW} + $13::float8 * interval '1 millisecond', $17)
 RETURNING ${epochMs('expires_at')}`,
   );

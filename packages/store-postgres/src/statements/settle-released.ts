@@ -20,7 +20,7 @@ logged AS (
   INSERT INTO ${s}.transition (operation_id, seq, from_state, to_state, attempt, cause, at, actor, trace_id)
   SELECT operation_id, version, 'released', $6::text, attempt, $7, updated_at, $4, $5 FROM settled
 )
-SELECT ${sameTransaction(s, '$9', RAISED.markerLost)},
+SELECT ${sameTransaction(s, '$9', RAISED.transactionEnded)},
   ${s}.require((SELECT count(*) FROM settled) = 1, '${RAISED.overtaken}'),
   (SELECT ${epochMs('expires_at')} FROM settled)`,
   );

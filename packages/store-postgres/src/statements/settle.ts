@@ -30,7 +30,7 @@ export const settleInTransaction = (s: string) =>
   statement(
     'settle_in_transaction',
     `${settled(s, 'AND t.epoch = $9::integer')}
-SELECT ${sameTransaction(s, '$10', RAISED.markerLost)},
+SELECT ${sameTransaction(s, '$10', RAISED.transactionEnded)},
   ${s}.require((SELECT count(*) FROM settled) = 1, '${RAISED.overtaken}'),
   (SELECT ${epochMs('expires_at')} FROM settled)`,
   );

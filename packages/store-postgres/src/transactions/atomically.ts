@@ -110,7 +110,7 @@ export function createAtomically({ schema, pool, control, send, statements, look
       return result;
     }
     await rollBack(client, error);
-    if (sqlState(error) === RAISED.markerLost) throw new TransactionEndedByHandler({ cause: error });
+    if (sqlState(error) === RAISED.transactionEnded) throw new TransactionEndedByHandler({ cause: error });
     if (sqlState(error) === RAISED.overtaken || isIdentityTaken(error)) {
       const now = await lookup(request);
       // Gone again already: as if it had never been.

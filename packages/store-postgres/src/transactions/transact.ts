@@ -65,7 +65,7 @@ export function createTransact({ pool, control, send, statements, fence, reads }
     }
     await rollBack(client, error);
     const state = sqlState(error);
-    if (state === RAISED.markerLost) throw new TransactionEndedByHandler({ cause: error });
+    if (state === RAISED.transactionEnded) throw new TransactionEndedByHandler({ cause: error });
     if (state === RAISED.stepExists) return committed(end, null);
     if (state === RAISED.overtaken) return refused(await current(), error);
     throw error;
