@@ -108,8 +108,6 @@ test('a handler may lower or lift the limits of its transaction, and it is still
     'SET LOCAL lock_timeout = 1',
     'SET search_path TO pg_temp',
     'SET SESSION statement_timeout = 1000',
-    'SAVEPOINT semel_body',
-    'ROLLBACK TO SAVEPOINT semel_body',
     'SAVEPOINT mine',
     'RESET ALL',
   ]) {

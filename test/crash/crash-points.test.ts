@@ -3,7 +3,15 @@ import { bundleChild } from '../fixtures/bundle-child.ts';
 import { type Answer, mutate, mutateFirmly } from '../fixtures/plain-client.ts';
 import { answered, createStage, type Effects, type ServerChild, type Stage } from '../fixtures/stage.ts';
 import { inLanes } from './lanes.ts';
-import { ATOMIC, LEASED, LEASED_PLAIN, LEASED_WITH_TRANSACTION, RENEWAL, TAKEOVER } from './points.ts';
+import {
+  ATOMIC,
+  ATOMIC_REFUSED,
+  LEASED,
+  LEASED_PLAIN,
+  LEASED_WITH_TRANSACTION,
+  RENEWAL,
+  TAKEOVER,
+} from './points.ts';
 
 // A server is killed (-9) at every await of a call that has I/O behind it: enumerated by fixtures/crash-points.ts, not
 // sampled. Then the same key is asked of two servers that never saw it, which is all that a restarted one is.
@@ -38,11 +46,11 @@ interface Aftermath {
 }
 
 /** The points of one call that nobody kills. */
-async function pointsOf(path: string, input: unknown, key: string): Promise<string[]> {
+async function pointsOf(path: string, input: unknown, key: string, status = 200): Promise<string[]> {
   // No renewal in between.
   const child = await stage.start({ file: bundle.file, crash: 'list', leaseMs: 30_000 });
   const answer = await mutate(child.url, path, input, { key });
-  expect(answer.status).toBe(200);
+  expect(answer.status).toBe(status);
   const { points } = await child.message((message) => message.points !== undefined);
   await child.kill();
   return points ?? [];
@@ -73,8 +81,12 @@ async function crashAtEach(
   return Promise.all(aftermaths);
 }
 
-function expectOnce({ point, first, second, third, effects }: Aftermath, wanted: Effects): void {
-  expect(second.status, `${point}: ${JSON.stringify(second.body)}`).toBe(200);
+function expectOnce(
+  { point, first, second, third, effects }: Aftermath,
+  wanted: Effects,
+  status = 200,
+): void {
+  expect(second.status, `${point}: ${JSON.stringify(second.body)}`).toBe(status);
   expect(answered(third), point).toEqual(answered(second));
   if (first) expect(answered(first), point).toEqual(answered(second));
   expect(third.headers.get('idempotency-replayed'), point).toBe('true');
@@ -85,13 +97,22 @@ describe('killed at any await and asked again, a call has its effect once and on
   const ORDERED: Effects = { orders: 1, payments: 0, reservations: 0, charges: 0 };
   const PAID: Effects = { orders: 0, payments: 1, reservations: 0, charges: 1 };
 
-  test('atomic: 22 points', { timeout: 60_000 }, async () => {
+  test('atomic: 20 points', { timeout: 60_000 }, async () => {
     const input = { sku: 'book' };
     const points = await pointsOf('order', input, 'atomic');
     expect(points).toEqual(ATOMIC);
-    expect(points.length).toBe(22);
+    expect(points.length).toBe(20);
     const aftermaths = await crashAtEach(points, 'order', input, (n) => `atomic-${n}`);
     for (const aftermath of aftermaths) expectOnce(aftermath, ORDERED);
+  });
+
+  test('atomic, refused: 26 points', { timeout: 60_000 }, async () => {
+    const input = { sku: 'sold-out' };
+    const points = await pointsOf('order', input, 'refused', 409);
+    expect(points).toEqual(ATOMIC_REFUSED);
+    expect(points.length).toBe(26);
+    const aftermaths = await crashAtEach(points, 'order', input, (n) => `refused-${n}`);
+    for (const aftermath of aftermaths) expectOnce(aftermath, { ...ORDERED, orders: 0 }, 409);
   });
 
   test('leased: 32 points', { timeout: 60_000 }, async () => {

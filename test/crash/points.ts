@@ -15,9 +15,17 @@ const ANSWER = ['answer#1 before', 'answer#1 sent', 'end of answer#1 before', 'e
 
 export const ATOMIC = [
   ...alone('connect#1'),
-  ...flight('BEGIN#1', 'open_atomic#1', 'SAVEPOINT#1'),
+  ...flight('BEGIN#1', 'open_atomic#1'),
   ...alone('INSERT orders#1'),
   ...flight('settle_new#1', 'COMMIT#1'),
+  ...ANSWER,
+];
+
+export const ATOMIC_REFUSED = [
+  ...alone('connect#1'),
+  ...flight('BEGIN#1', 'open_atomic#1'),
+  ...alone('INSERT orders#1'),
+  ...flight('ROLLBACK#1', 'BEGIN#2', 'require_lock#1', 'settle_new#1', 'COMMIT#1'),
   ...ANSWER,
 ];
 

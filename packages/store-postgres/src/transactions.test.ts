@@ -45,6 +45,38 @@ test('a refusal is stored though the discarded effects broke a deferred constrai
   expect(await db.sql('SELECT * FROM {s}.child')).toEqual([]);
 });
 
+test('whoever comes between a refusal and its record is let through, and the refused call leaves nothing', async () => {
+  const store = db.store();
+  const asked = atomicRequest();
+  const note = random();
+  const other = new pg.Client(databaseUrl);
+  await other.connect();
+  const [{ pid }] = (await other.query('SELECT pg_backend_pid() AS pid')).rows;
+  let comes: Promise<unknown> = Promise.resolve();
+  const result = await store.atomically(asked, async (tx) => {
+    await db.effect(tx, note);
+    const { rows } = await tx.query(
+      `SELECT (classid::bigint << 32) | objid::bigint AS lock FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()`,
+    );
+    await other.query('BEGIN');
+    comes = other.query('SELECT pg_advisory_xact_lock($1)', [rows[0].lock]);
+    const waits = 'SELECT 1 FROM pg_locks WHERE NOT granted AND pid = $1';
+    await expect.poll(() => db.sql(waits, [pid])).toHaveLength(1);
+    return { settlement: FAILED, effects: 'discard', value: 1 };
+  });
+  await comes;
+  expect(result).toEqual({ kind: 'held' });
+  expect(await store.lookup(asked)).toBeUndefined();
+  await other.end();
+  const again = await store.atomically(asked, async () => ({
+    settlement: FAILED,
+    effects: 'discard',
+    value: 2,
+  }));
+  expect(again).toMatchObject({ kind: 'settled', value: 2 });
+  expect(await db.sql(`SELECT * FROM {s}.effect WHERE note = '${note}'`)).toEqual([]);
+});
+
 test('a serialization failure runs the whole transaction again', async () => {
   const store = db.store();
   const asked = atomicRequest({ isolation: 'serializable' });

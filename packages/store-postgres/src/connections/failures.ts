@@ -5,6 +5,8 @@ export const RAISED = {
   overtaken: 'SM001',
   transactionEnded: 'SM002',
   stepExists: 'SM003',
+  // SM004 is the migration's: history is append-only.
+  lockTaken: 'SM005',
 } as const;
 
 /** The SQLSTATE of an error that Postgres reported, else undefined. */

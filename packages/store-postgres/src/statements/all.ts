@@ -4,7 +4,7 @@ import { find } from './find.ts';
 import { history } from './history.ts';
 import { holders } from './holders.ts';
 import { lookup } from './lookup.ts';
-import { awaitAtomic, openAtomic, setLockTimeout } from './open-atomic.ts';
+import { awaitAtomic, openAtomic, requireLock, setLockTimeout } from './open-atomic.ts';
 import { openTransaction } from './open-transaction.ts';
 import { ping } from './ping.ts';
 import { recordRejected } from './record-rejected.ts';
@@ -47,6 +47,7 @@ const ALL = {
   rejected,
   renew,
   renewLocked,
+  requireLock,
   setLockTimeout,
   settle,
   settleExpired,

@@ -2,6 +2,7 @@
 // Out:    one text, see the migration; null when the lock is held by somebody else: their record is invisible yet.
 // Atomic: settings and lock end with the transaction. The record is read under the lock. The lock only saves time; the
 //         unique constraint decides.
+import { RAISED } from '../connections/failures.ts';
 import { statement } from './statement.ts';
 
 export const openAtomic = (s: string) =>
@@ -15,3 +16,10 @@ export const openAtomic = (s: string) =>
 export const setLockTimeout = () =>
   statement('set_lock_timeout', `SELECT set_config('lock_timeout', $1, true)`);
 export const awaitAtomic = () => statement('await_atomic', 'SELECT pg_advisory_xact_lock($1::bigint)');
+
+/** The same again, after a ROLLBACK: $1 lock. Raises if somebody else has come between. */
+export const requireLock = (s: string) =>
+  statement(
+    'require_lock',
+    `SELECT ${s}.require(pg_try_advisory_xact_lock($1::bigint), '${RAISED.lockTaken}')`,
+  );

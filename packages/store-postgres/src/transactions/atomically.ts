@@ -34,7 +34,7 @@ const MAX_RERUNS = 3;
 type Once<T> = AtomicResult<T> | { readonly kind: 'again'; readonly cause: unknown };
 
 /**
- * The atomic recipe. First flight: BEGIN, limits and lock, the record, a savepoint. Then the handler's own queries.
+ * The atomic recipe. First flight: BEGIN, limits and lock, the record. Then the handler's own queries.
  * Last flight: the settled record and COMMIT, which also checks deferred constraints. One commit, two flights, no `processing` row.
  */
 export function createAtomically({ schema, pool, control, send, statements, lookup }: Parts) {
@@ -60,7 +60,6 @@ export function createAtomically({ schema, pool, control, send, statements, look
     const { client, answers } = await open(pool, send, [
       begin(request.isolation),
       [statements.openAtomic, [limit, lock, request.scope, request.procedure, request.key]],
-      'SAVEPOINT semel_body',
     ]);
     const opened = rowOf(answers[1])?.[0];
     if (typeof opened !== 'string') {
@@ -87,10 +86,12 @@ export function createAtomically({ schema, pool, control, send, statements, look
     loan.end();
     const bodyMs = performance.now() - startedAt;
 
-    const write = settlement(request, found, end, transactionId);
+    // A stored "no" is written by a transaction of its own: right after an SQL error in the body too, and no call pays
+    // for a savepoint that few need. If somebody comes between the two, theirs is the answer: nothing happened here.
+    const afresh = end.effects === 'discard';
+    const write = settlement(request, found, end, afresh ? null : transactionId);
     const last = await flight(send, client, [
-      // Also right after an SQL error in the body: the savepoint is from before it.
-      ...(end.effects === 'discard' ? ['ROLLBACK TO SAVEPOINT semel_body'] : []),
+      ...(afresh ? ['ROLLBACK', begin(request.isolation), [statements.requireLock, [lock]] as const] : []),
       write.query,
       'COMMIT',
     ]);
@@ -110,6 +111,7 @@ export function createAtomically({ schema, pool, control, send, statements, look
       return result;
     }
     await rollBack(client, error);
+    if (sqlState(error) === RAISED.lockTaken) return { kind: 'held' };
     if (sqlState(error) === RAISED.transactionEnded) throw new TransactionEndedByHandler({ cause: error });
     if (sqlState(error) === RAISED.overtaken || isIdentityTaken(error)) {
       const now = await lookup(request);
