@@ -1,5 +1,5 @@
 /** For authors of adapters: an admitted request goes in, what became of it comes out. */
-export { policyFrom } from './admission/policy.ts';
+export { policyFrom, policyOn } from './admission/policy.ts';
 export type { Engine } from './engine/engine.ts';
 export type { DescribedError, FailureCodec } from './engine/failure.ts';
 export { createOutcomeCodec, type OutcomeCodec, type Serializer } from './engine/outcome.ts';

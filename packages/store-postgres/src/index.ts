@@ -2,4 +2,4 @@
 
 // Its schema, for whoever deploys one.
 export { type MigratePostgresOptions, migratePostgres } from './migrations/migrate.ts';
-export { createPostgresStore, type PostgresStoreOptions } from './store.ts';
+export { type BatchingOptions, createPostgresStore, type PostgresStoreOptions } from './store.ts';

@@ -1,6 +1,7 @@
 import type { OperationState, TransitionCause } from '@semel/contract/v1/pure';
 import type { RejectedTransition, Store, Transition } from '@semel/server/store';
 import type pg from 'pg';
+import { type BatchingOptions, createWrites } from './batching/writes.ts';
 import { connectionConfig } from './connections/config.ts';
 import { createSend } from './connections/flight.ts';
 import { createLines } from './connections/lines.ts';
@@ -8,6 +9,7 @@ import { createControl, createPool } from './connections/pools.ts';
 import { createClaims } from './control/claims.ts';
 import { createFence } from './control/fence.ts';
 import { createRenew } from './control/leases.ts';
+import { createPurges } from './control/purges.ts';
 import { createSweeps } from './control/sweeps.ts';
 import { schemaName } from './schema-name.ts';
 import { statementsFor } from './statements/all.ts';
@@ -18,6 +20,8 @@ import { createTransact } from './transactions/transact.ts';
 
 /** Statements of the store itself are short: an answer that doesn't come means a connection that has died. */
 const QUERY_TIMEOUT_MS = 10_000;
+
+export type { BatchingOptions };
 
 export interface PostgresStoreOptions {
   /**
@@ -37,6 +41,12 @@ export interface PostgresStoreOptions {
   readonly controlConnections?: number;
   /** Connections that all look-ups share, several in flight on each. @default 2 */
   readonly lookupConnections?: number;
+  /**
+   * Claims, settlements and recovery points of many callers share statements and commits while more of them come than
+   * `controlConnections` can carry. No call waits for company, and none fails for another's sake. `false` gives each a
+   * statement of its own. @default { maxRows: 64 }
+   */
+  readonly batching?: BatchingOptions | false;
   /** Turn off behind a pooler in transaction mode that doesn't carry them (PgBouncer before 1.21). @default true */
   readonly preparedStatements?: boolean;
   /** Told of connections that broke while nobody waited for an answer. Never throws into the store. @default ignored */
@@ -93,13 +103,17 @@ export function createPostgresStore(options: PostgresStoreOptions): Store<pg.Cli
     }));
   };
   const reads = { lookup, find, steps };
-  const fence = createFence(control, statements, reads);
+  const writes = createWrites(control, statements, options.batching ?? {}, {
+    connections: controlConnections,
+    maxWaitMs: config.connectionTimeoutMillis ?? 0,
+  });
+  const fence = createFence(control, statements, writes, reads);
   let closing: Promise<void> | undefined;
 
   return {
     capabilities: { transactions: true, durable: true, shared: true },
     ...reads,
-    ...createClaims(control, statements, lookup),
+    ...createClaims(control, statements, writes, lookup),
     settle: fence.settle,
     renew: createRenew(control, statements, lines),
     recordStep: fence.recordStep,
@@ -108,6 +122,7 @@ export function createPostgresStore(options: PostgresStoreOptions): Store<pg.Cli
     atomically: createAtomically({ schema, pool, control: aftermath, send, statements, lookup }),
     savepoint,
     ...createSweeps(control, statements),
+    ...createPurges(control, lines, statements),
 
     async history(operationId) {
       const rows = await lines.read(statements.history, [operationId]);

@@ -33,6 +33,13 @@ interface BytesVector {
   bodyHex: string;
   fingerprint: string;
 }
+interface RouteVector extends Omit<contract.RouteRequest, 'body'> {
+  name: string;
+  procedure: string;
+  bodyHex: string;
+  canonical: string;
+  fingerprint: string;
+}
 type ChildVector = contract.ChildKeyParts & { childKey: string };
 
 const values = read<ValueVector>('fingerprints.json');
@@ -54,6 +61,17 @@ describe('key-lists.json', () => {
     if (malformed) expect(parsed).toEqual({ ok: false, reason: expect.stringMatching(/./) });
     else expect(parsed).toStrictEqual({ ok: true, keys: keys?.map((key) => key ?? undefined) });
   });
+});
+
+describe('fingerprints-routes.json', () => {
+  it.each(read<RouteVector>('fingerprints-routes.json'))(
+    '$name',
+    ({ procedure, bodyHex, canonical, fingerprint, ...request }) => {
+      const input = contract.routeInput({ ...request, body: Uint8Array.from(Buffer.from(bodyHex, 'hex')) });
+      expect(contract.canonicalForm(input)).toBe(canonical);
+      expect(contract.fingerprint(procedure, input)).toBe(fingerprint);
+    },
+  );
 });
 
 describe('fingerprints.json', () => {

@@ -37,6 +37,7 @@ export {
   serializeKeyHeader,
 } from './key.ts';
 export { type KeyListParse, parseKeyListHeader, serializeKeyListHeader } from './key-list.ts';
+export { type MultipartPart, splitMultipart } from './multipart.ts';
 export {
   type GoneReason,
   isStoredOutcome,
@@ -62,6 +63,7 @@ export {
   type RetryAdvice,
 } from './problems.ts';
 export { markdownProblems } from './problems-derived.ts';
+export { type RouteContent, type RouteInput, type RouteRequest, routeInput } from './route-input.ts';
 export { sha256Base64Url, sha256Hex, sha256Pure } from './sha256.ts';
 
 // The life of an operation.

@@ -1,3 +1,4 @@
+import type { Engine } from '../engine/engine.ts';
 import type { Policy } from '../engine/policy.ts';
 import type { OperationMode, RecordedPolicy } from '../store/port.ts';
 
@@ -54,6 +55,12 @@ export interface IdempotencyPolicy {
   readonly finalErrors?: (error: unknown) => boolean;
   /** A larger outcome is not stored: later callers get `outcome_gone`, and nothing runs again. @default 1 MiB */
   readonly maxOutcomeBytes?: number;
+  /**
+   * Outcomes, step results and queued inputs are sealed, and fingerprints made, with the key ring of `createSemel`. `false`
+   * stores them as they are; `true` without a key ring is refused. An operation stays as it was claimed.
+   * @default true where there is a key ring
+   */
+  readonly encrypt?: boolean;
   /** Transaction isolation of atomic mode. @default 'read committed' */
   readonly isolation?: 'read committed' | 'repeatable read' | 'serializable';
 }
@@ -80,12 +87,30 @@ const FIELDS: ReadonlySet<string> = new Set<keyof IdempotencyPolicy>([
   'downstreamWindowMs',
   'finalErrors',
   'maxOutcomeBytes',
+  'encrypt',
   'isolation',
 ]);
 
 /** A policy that can't mean what it says is refused when the procedure is defined, naming the field. */
 export class PolicyError extends Error {
   override readonly name = 'PolicyError';
+}
+
+/** For adapters: a policy that this server can keep. @throws PolicyError also for what its store or its key ring can't do */
+export function policyOn<Tx>(
+  engine: Pick<Engine<Tx>, 'store' | 'encrypts'>,
+  input: IdempotencyPolicy,
+): Policy {
+  const policy = policyFrom(input);
+  if (policy.mode === 'atomic' && !engine.store.capabilities.transactions) {
+    throw new PolicyError("mode 'atomic' needs a store with transactions");
+  }
+  if (policy.encrypt === true && !engine.encrypts) {
+    throw new PolicyError(
+      'encrypt: true needs a key ring: createSemel({ store, keyRing: { current, keys } })',
+    );
+  }
+  return policy;
 }
 
 /** @throws PolicyError naming every field that is wrong. */
@@ -127,6 +152,9 @@ export function policyFrom(input: IdempotencyPolicy): Policy {
   if (!Number.isSafeInteger(waitMs) || waitMs < 0 || waitMs > 60 * SECOND) {
     problems.push(`inFlight.waitMs must be between 0 and 60000, not ${String(waitMs)}`);
   }
+  if (input.encrypt !== undefined && typeof input.encrypt !== 'boolean') {
+    problems.push(`encrypt must be true or false, not ${String(input.encrypt)}`);
+  }
   const leaseMs = duration('leaseMs', 30 * SECOND, 100, 24 * HOUR);
   const recorded: RecordedPolicy = {
     mode,
@@ -153,6 +181,7 @@ export function policyFrom(input: IdempotencyPolicy): Policy {
     effects,
     isFinal: input.finalErrors,
     maxOutcomeBytes: duration('maxOutcomeBytes', 1_048_576, 64, 64 * 1_048_576),
+    encrypt: input.encrypt,
     isolation: oneOf('isolation', 'read committed', ['read committed', 'repeatable read', 'serializable']),
     recorded,
   };

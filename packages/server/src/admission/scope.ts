@@ -1,3 +1,8 @@
+/** The opt-out of scoping: every caller shares one set of keys, and anyone who guesses a key gets another's answer. */
+export const DANGEROUSLY_SHARE_KEYS_BETWEEN_ALL_CALLERS = Symbol.for(
+  'semel.dangerously-share-keys-between-all-callers',
+);
+
 /** A part of a principal's scope, within which its keys are told apart further. Length-prefixed: no two look alike. */
 export const narrowedScope = (principal: string, by: string): string =>
   `${principal.length}:${principal}/${by}`;
@@ -13,7 +18,8 @@ export function isWithin(recorded: string, principal: string): boolean {
     : recorded.startsWith(narrowedScope(principal, ''));
 }
 
-function looksNarrowed(principal: string): boolean {
+/** Whether a principal has a name that another's narrowed scope could have. */
+export function looksNarrowed(principal: string): boolean {
   const length = /^(\d+):/.exec(principal);
   return length !== null && principal[length[0].length + Number(length[1])] === '/';
 }

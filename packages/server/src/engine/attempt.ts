@@ -1,12 +1,14 @@
 import { isSettled } from '@semel/contract/v1/pure';
 import { type Claim, isStoreUnavailable, type Settlement, type SettleResult } from '../store/port.ts';
-import { type EngineContext, refused, replayed, subjectOf } from './engine-context.ts';
+import { type EngineContext, refused, subjectOf } from './engine-context.ts';
 import { classify, DecisionNeeded, engineErrorIn, LeaseLost } from './failure.ts';
 import { firmly } from './firmly.ts';
 import { LeasedOperation } from './leased-operation.ts';
 import { tombstone } from './outcome.ts';
 import { isRefusal } from './refusal.ts';
+import { replayed } from './replay.ts';
 import type { Handler, RunRequest, RunResult } from './request.ts';
+import { outcomesOf } from './sealed-outcomes.ts';
 
 /**
  * Runs the handler once under its claim, and settles what became of it.
@@ -94,7 +96,8 @@ async function conclude<Tx>(
   ended: Ended,
   executed: (result: RunResult, outcome: 'completed' | 'failed') => RunResult,
 ): Promise<RunResult> {
-  const { policy, failures, outcomes } = request;
+  const { policy, failures } = request;
+  const outcomes = outcomesOf(context, request.outcomes, claim);
   const { operationId } = claim;
   const bring = (settlement: Settlement): Promise<SettleResult | undefined> =>
     settleFirmly(context, request, claim, settlement);

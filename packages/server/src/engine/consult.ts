@@ -1,6 +1,7 @@
 import type { OperationRecord, Sighting, TakeCause } from '../store/port.ts';
 import { decide } from './decide.ts';
-import { askingOf, type EngineContext, identityOf, refused, replayed, subjectOf } from './engine-context.ts';
+import { askingOf, type EngineContext, identityOf, refused, subjectOf } from './engine-context.ts';
+import { replayed } from './replay.ts';
 import type { RunRequest, RunResult } from './request.ts';
 import { pollUntil } from './wait.ts';
 
@@ -26,7 +27,7 @@ export async function consult<Tx>(
   deadline: number,
 ): Promise<Consulted> {
   const { store } = context;
-  const asking = askingOf(request);
+  const asking = askingOf(context, request);
   let found = seen;
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const decision = decide(found, asking);
@@ -44,6 +45,10 @@ export async function consult<Tx>(
       case 'replay':
         return { answer: replayed(context, request, record) };
       case 'refuse':
+        if (decision.unreadable) {
+          const why = { what: 'fingerprint', why: 'unknown_key' } as const;
+          context.emit({ type: 'undecryptable', ...why, ...subjectOf(request, record) });
+        }
         return {
           answer: refused(context, request, decision.code, { record, retryAfterMs: decision.retryAfterMs }),
         };

@@ -29,7 +29,14 @@ const record = (change: Partial<OperationRecord>): OperationRecord => ({
   firstClaimedAt: NOW - HOUR,
   ...change,
 });
-const asking: Asking = { fingerprint: 'v1:a', ageMs: undefined, ttlMs: 24 * HOUR, mismatch: 'reject' };
+const asking: Asking = {
+  judge: (stored) => (stored === 'v1:a' ? 'same' : 'other'),
+  ageMs: undefined,
+  ttlMs: 24 * HOUR,
+  mismatch: 'reject',
+};
+const OTHER: Partial<Asking> = { judge: () => 'other' };
+const UNREADABLE: Partial<Asking> = { judge: () => 'unreadable' };
 const judge = (change: Partial<OperationRecord> | undefined, more: Partial<Asking> = {}) =>
   decide(change && { record: record(change), now: NOW }, { ...asking, ...more });
 const resumable = { ...policy, onCrash: 'resume' as const };
@@ -53,18 +60,17 @@ describe('a settled record', () => {
   test('is replayed, also within the grace after its expiry', () => {
     expect(judge(settled)).toEqual({ do: 'replay' });
     expect(judge({ ...settled, state: 'failed' })).toEqual({ do: 'replay' });
-    expect(judge({ ...settled, expiresAt: NOW - EXPIRY_GRACE_MS })).toEqual({ do: 'replay' });
+    expect(judge({ ...settled, expiresAt: NOW - EXPIRY_GRACE_MS + 1 })).toEqual({ do: 'replay' });
   });
   test('past the grace is as good as absent, and an old key is refused', () => {
-    const gone = { ...settled, expiresAt: NOW - EXPIRY_GRACE_MS - 1 };
+    const gone = { ...settled, expiresAt: NOW - EXPIRY_GRACE_MS };
     expect(judge(gone)).toEqual({ do: 'take', cause: 'expired' });
-    expect(judge(gone, { fingerprint: 'v1:other' })).toEqual({ do: 'take', cause: 'expired' });
+    expect(judge(gone, OTHER)).toEqual({ do: 'take', cause: 'expired' });
     expect(judge(gone, { ageMs: 25 * HOUR })).toEqual({ do: 'refuse', code: 'key_expired' });
   });
   test('with another fingerprint is refused, or replayed where the policy is lenient', () => {
-    const other = { fingerprint: 'v1:other' };
-    expect(judge(settled, other)).toEqual({ do: 'refuse', code: 'key_reused' });
-    expect(judge(settled, { ...other, mismatch: 'replay' })).toEqual({ do: 'replay' });
+    expect(judge(settled, OTHER)).toEqual({ do: 'refuse', code: 'key_reused' });
+    expect(judge(settled, { ...OTHER, mismatch: 'replay' })).toEqual({ do: 'replay' });
   });
 });
 
@@ -73,7 +79,7 @@ describe('an unsettled record', () => {
     for (const state of ['accepted', 'processing', 'released', 'suspended', 'dead'] as const) {
       for (const mismatch of ['reject', 'replay'] as const) {
         const change = { state, ...(state === 'processing' && { leaseUntil: NOW - 1 }), policy: resumable };
-        expect([state, judge(change, { fingerprint: 'v1:other', mismatch })]).toEqual([
+        expect([state, judge(change, { ...OTHER, mismatch })]).toEqual([
           state,
           { do: 'refuse', code: 'key_reused' },
         ]);
@@ -111,5 +117,33 @@ describe('a record whose lease ran out', () => {
       do: 'suspend',
     });
     expect(judge({ leaseUntil: NOW, policy: resumable, attempt: 20 })).toEqual({ do: 'suspend' });
+  });
+});
+
+describe('a record whose fingerprint can not be judged', () => {
+  const unknown = { do: 'refuse', code: 'outcome_unknown', retryAfterMs: 30_000, unreadable: true };
+  test('is gone once it is settled, and replayed only where any input would be', () => {
+    const settled = { state: 'completed', expiresAt: NOW + HOUR, outcome: '{}' } as const;
+    expect(judge(settled, UNREADABLE)).toEqual({ do: 'refuse', code: 'outcome_gone', unreadable: true });
+    expect(judge(settled, { ...UNREADABLE, mismatch: 'replay' })).toEqual({ do: 'replay' });
+    expect(judge(settled, { judge: () => 'purged' })).toEqual({ do: 'refuse', code: 'outcome_gone' });
+  });
+  test('is never run again: not a released one, not one whose lease ran out', () => {
+    expect(judge({ state: 'released', expiresAt: NOW + HOUR }, UNREADABLE)).toEqual(unknown);
+    expect(judge({ leaseUntil: NOW, policy: resumable }, UNREADABLE)).toEqual(unknown);
+    expect(judge({ state: 'suspended' }, UNREADABLE)).toEqual(unknown);
+    expect(judge({ state: 'dead' }, UNREADABLE)).toEqual(unknown);
+  });
+  test('says of itself when it is to be suspended', () => {
+    expect(judge({ leaseUntil: NOW }, UNREADABLE)).toEqual({ do: 'suspend' });
+    expect(judge({ leaseUntil: NOW, policy: resumable, attempt: 20 }, UNREADABLE)).toEqual({ do: 'suspend' });
+  });
+  test('makes others wait while somebody is at it', () => {
+    expect(judge({ leaseUntil: NOW + 40 }, UNREADABLE)).toEqual({ do: 'wait', retryAfterMs: 40 });
+    expect(judge({ state: 'accepted' }, UNREADABLE)).toEqual({ do: 'wait', retryAfterMs: 250 });
+  });
+  test('past its retention is as good as absent', () => {
+    const gone = { state: 'completed', expiresAt: NOW - EXPIRY_GRACE_MS, outcome: '{}' } as const;
+    expect(judge(gone, UNREADABLE)).toEqual({ do: 'take', cause: 'expired' });
   });
 });

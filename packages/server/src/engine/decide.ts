@@ -1,9 +1,11 @@
 import { isSettled, type ProblemCode } from '@semel/contract/v1/pure';
+import type { Judgement } from '../sealing/fingerprints.ts';
 import { EXPIRY_GRACE_MS, type OperationRecord, type Sighting, type TakeCause } from '../store/port.ts';
 
 /** What of a request the decision depends on. */
 export interface Asking {
-  readonly fingerprint: string;
+  /** Whether a stored fingerprint is this request's. */
+  readonly judge: (stored: string) => Judgement;
   /** How old the caller says its key is, by the caller's clock. */
   readonly ageMs: number | undefined;
   readonly ttlMs: number;
@@ -24,6 +26,8 @@ export type Decision =
       readonly do: 'refuse';
       readonly code: Exclude<ProblemCode, 'in_flight'>;
       readonly retryAfterMs?: number;
+      /** Because the record's fingerprint can't be read: an alert. */
+      readonly unreadable?: true;
     };
 
 /** A key this close to the end of its retention may already have been forgotten by a server whose clock runs ahead. */
@@ -46,12 +50,11 @@ export function decide(found: Sighting | undefined, asking: Asking): Decision {
     return found === undefined ? { do: 'claim' } : { do: 'take', cause: 'expired' };
   }
   const { record, now } = found;
-  if (
-    record.fingerprint !== asking.fingerprint &&
-    !(asking.mismatch === 'replay' && isSettled(record.state))
-  ) {
-    return { do: 'refuse', code: 'key_reused' };
-  }
+  const lenient = asking.mismatch === 'replay' && isSettled(record.state);
+  const judged = lenient ? 'same' : asking.judge(record.fingerprint);
+  if (judged === 'other') return { do: 'refuse', code: 'key_reused' };
+  if (judged === 'purged') return { do: 'refuse', code: 'outcome_gone' };
+  if (judged === 'unreadable') return decideUnjudged(found);
   switch (record.state) {
     case 'completed':
     case 'failed':
@@ -74,9 +77,23 @@ export function decide(found: Sighting | undefined, asking: Asking): Decision {
   }
 }
 
+/**
+ * Whether it is the same request can't be told any more. Then nothing may run, and what is said must be true of either:
+ * that the operation is over, that somebody is at it, or that somebody has to decide.
+ */
+function decideUnjudged({ record, now }: Sighting): Decision {
+  if (isSettled(record.state)) return { do: 'refuse', code: 'outcome_gone', unreadable: true };
+  const left = record.state === 'accepted' ? IN_FLIGHT_RETRY_MS : (record.leaseUntil ?? 0) - now;
+  if (left > 0) return { do: 'wait', retryAfterMs: Math.min(Math.ceil(left), IN_FLIGHT_RETRY_MS) };
+  // The record itself says so. One that may resume is left to a server that has the key.
+  const resumable = record.policy.onCrash === 'resume' && mayTakeOver(record, now);
+  if (record.state === 'processing' && !resumable) return { do: 'suspend' };
+  return { do: 'refuse', code: 'outcome_unknown', retryAfterMs: UNKNOWN_RETRY_MS, unreadable: true };
+}
+
 /** Past its retention and the grace that lets clocks differ: as good as absent. */
 export function isReusable(record: OperationRecord, now: number): boolean {
-  return record.expiresAt !== undefined && now > record.expiresAt + EXPIRY_GRACE_MS;
+  return record.expiresAt !== undefined && now >= record.expiresAt + EXPIRY_GRACE_MS;
 }
 
 /** Attempts (an input that kills every process must not be tried for ever) and the downstream window, as recorded. */

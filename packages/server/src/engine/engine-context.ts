@@ -1,4 +1,5 @@
 import { createProblem, type IdempotencyProblem, type ProblemCode } from '@semel/contract/v1/pure';
+import type { Sealing } from '../sealing/sealing.ts';
 import type { OperationIdentity, OperationRecord, Store } from '../store/port.ts';
 import type { Emit, EventSubject } from '../telemetry/events.ts';
 import type { Asking } from './decide.ts';
@@ -11,6 +12,7 @@ export interface EngineContext<Tx> {
   readonly store: Store<Tx>;
   readonly leases: Leases;
   readonly waiters: Waiters;
+  readonly sealing: Sealing;
   readonly emit: Emit;
 }
 
@@ -24,17 +26,28 @@ export const identityOf = ({ scope, procedure, key }: RunRequest): OperationIden
 export const identityKey = ({ scope, procedure, key }: OperationIdentity): string =>
   `${scope.length}:${scope}${procedure.length}:${procedure}${key}`;
 
-export const askingOf = ({ fingerprint, ageMs, policy }: RunRequest): Asking => ({
-  fingerprint,
-  ageMs,
-  ttlMs: policy.ttlMs,
-  mismatch: policy.mismatch,
-  continues: policy.mode !== 'atomic',
-});
+export function askingOf<Tx>({ sealing }: EngineContext<Tx>, request: RunRequest): Asking {
+  const { fingerprint, ageMs, policy } = request;
+  return {
+    judge: (stored) => sealing.judge(stored, fingerprint, request),
+    ageMs,
+    ttlMs: policy.ttlMs,
+    mismatch: policy.mismatch,
+    continues: policy.mode !== 'atomic',
+  };
+}
+
+/** The fingerprint as a new operation's record gets it: its form says that the operation is sealed. */
+export function storedFingerprint<Tx>({ sealing }: EngineContext<Tx>, request: RunRequest): string {
+  const { encrypt } = request.policy;
+  // Adapters refuse it when the procedure is defined; nothing may be stored in plain because one forgot.
+  if (encrypt === true && !sealing.configured) throw new Error('encrypt: true needs a key ring');
+  return sealing.fingerprint(request.fingerprint, request, encrypt !== false);
+}
 
 /** Only what identifies: a record or a claim also holds the owner, the fingerprint and the outcome, which events never carry. */
 export const subjectOf = (
-  { scope, procedure, key }: RunRequest,
+  { scope, procedure, key }: OperationIdentity,
   operation?: { readonly operationId?: string; readonly attempt?: number },
 ): EventSubject => ({
   scope,
@@ -59,20 +72,4 @@ export function refused<Tx>(
   };
   context.emit({ type: 'refused', code, ...subjectOf(request, record) });
   return { kind: 'refused', problem: createProblem(code, fields), ...(cause !== undefined && { cause }) };
-}
-
-/** The stored answer. Replays only read. */
-export function replayed<Tx>(
-  context: EngineContext<Tx>,
-  request: RunRequest,
-  record: OperationRecord,
-  layer: 'process' | 'store' = 'store',
-): RunResult {
-  const outcome = request.outcomes.toOutcome(record.outcome);
-  const { operationId } = record;
-  if (outcome.kind === 'gone') return refused(context, request, 'outcome_gone', { record });
-  context.emit({ type: 'replayed', outcome: outcome.kind, layer, ...subjectOf(request, record) });
-  return outcome.kind === 'completed'
-    ? { kind: 'completed', value: outcome.value, replayed: true, operationId }
-    : { kind: 'failed', error: outcome.error, replayed: true, operationId };
 }

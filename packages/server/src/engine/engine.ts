@@ -1,6 +1,7 @@
 import type { Attributes } from '@opentelemetry/api';
-import { createProblem } from '@semel/contract/v1/pure';
-import { type Claim, isStoreUnavailable, type Store } from '../store/port.ts';
+import { createProblem, parseOutcome, type StoredOutcome } from '@semel/contract/v1/pure';
+import type { Sealing } from '../sealing/sealing.ts';
+import { type Claim, isStoreUnavailable, type OperationRecord, type Store } from '../store/port.ts';
 import type { Emit } from '../telemetry/events.ts';
 import { withSpan } from '../telemetry/tracing.ts';
 import { type EngineContext, identityKey, refused, subjectOf } from './engine-context.ts';
@@ -12,6 +13,7 @@ import type { Handler, RunRequest, RunResult } from './request.ts';
 import { runAtomic } from './run-atomic.ts';
 import { runLeased } from './run-leased.ts';
 import { type NestedCall, runNested } from './run-nested.ts';
+import { openOutcome } from './sealed-outcomes.ts';
 import { sleep } from './wait.ts';
 import { createWaiters } from './waiters.ts';
 
@@ -31,6 +33,10 @@ export interface Engine<Tx> {
   run(request: RunRequest, handler: Handler<Tx>): Promise<RunResult>;
   /** A call made inside another's handler: joins it, or is refused. */
   runNested(outer: Operation<Tx>, call: NestedCall, handler: Handler<Tx>): Promise<unknown>;
+  /** Whether there is a key ring. */
+  readonly encrypts: boolean;
+  /** A record's outcome for a status answer: opened; `unreadable` where it can't be. `undefined` while there is none. */
+  outcomeOf(record: OperationRecord): StoredOutcome | undefined;
   /** Attempts running in this process. */
   readonly active: number;
   /**
@@ -41,16 +47,25 @@ export interface Engine<Tx> {
   close(): void;
 }
 
-/** @param maxWaiters callers that may wait for another's answer at the same time; more get `in_flight` at once. */
+/** How long a caller whom this process has no room for, or who comes at its end, should stay away. */
+const TURNED_AWAY_MS = 1000;
+
+/**
+ * @param maxRunning calls at work in this process at the same time; more are turned away with `store_unavailable`, before
+ *   anything is begun: a queue without end would answer everybody too late.
+ * @param maxWaiters callers that may wait for another's answer at the same time; more get `in_flight` at once.
+ */
 export function createEngine<Tx>(options: {
   readonly store: Store<Tx>;
+  readonly sealing: Sealing;
   readonly emit: Emit;
+  readonly maxRunning: number;
   readonly maxWaiters: number;
 }): Engine<Tx> {
-  const { store, emit } = options;
+  const { store, sealing, emit, maxRunning } = options;
   const leases = createLeases(store);
   const waiters = createWaiters(options.maxWaiters);
-  const context: EngineContext<Tx> = { store, emit, leases, waiters };
+  const context: EngineContext<Tx> = { store, sealing, emit, leases, waiters };
   const joining = createJoining(context);
   const recent = createRecentKeys();
   let active = 0;
@@ -71,6 +86,14 @@ export function createEngine<Tx>(options: {
     }
   }
 
+  function turnedAway(request: RunRequest): RunResult {
+    emit({ type: 'refused', code: 'store_unavailable', ...subjectOf(request) });
+    return {
+      kind: 'refused',
+      problem: createProblem('store_unavailable', { retryAfterMs: TURNED_AWAY_MS }),
+    };
+  }
+
   /** Another server may go on at once where the record allows it; otherwise the lease runs out and somebody decides. */
   async function handOver(claim: Claim): Promise<void> {
     if (claim.policy.onCrash !== 'resume') return;
@@ -79,21 +102,35 @@ export function createEngine<Tx>(options: {
 
   return {
     store,
+    encrypts: sealing.configured,
+    outcomeOf(record) {
+      if (record.outcome === undefined) return undefined;
+      const text = openOutcome(context, record);
+      const stored = text === undefined ? undefined : parseOutcome(text);
+      return stored ?? { v: 1, ok: record.state === 'completed', gone: 'unreadable' };
+    },
     get active() {
       return active;
     },
     async run(request, handler) {
-      if (draining) {
-        emit({ type: 'refused', code: 'store_unavailable', ...subjectOf(request) });
-        return { kind: 'refused', problem: createProblem('store_unavailable', { retryAfterMs: 1000 }) };
-      }
+      if (draining) return turnedAway(request);
       const id = identityKey(request);
       const joined = joining.join(id, request);
       if (joined !== undefined) return joined;
+      if (active >= maxRunning) return turnedAway(request);
       active++;
       try {
         return await withSpan(request.procedure, request.policy.mode, async (span) => {
-          const result = await joining.lead(id, request, runOnce(request, handler, id));
+          const result = await joining.lead(id, request, (began) =>
+            runOnce(
+              request,
+              (operation) => {
+                began();
+                return handler(operation);
+              },
+              id,
+            ),
+          );
           span.setAttributes(attributesOf(result));
           return result;
         });

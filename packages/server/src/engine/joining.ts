@@ -4,6 +4,8 @@ import { withDeadline } from './wait.ts';
 
 interface Running {
   readonly fingerprint: string;
+  /** Its handler has begun, so the key is its own. Before, it may itself be about to be refused, or be replaying. */
+  executing: boolean;
   /** A handler that never ends must not keep its key for ever: after its time the store decides again. Monotonic. */
   readonly until: number;
   /** Never rejects: `undefined` when the leader's handler failed for now and nothing was stored. */
@@ -13,7 +15,8 @@ interface Running {
 export interface Joining {
   /** The answer for a duplicate of a call that runs in this process, or `undefined` when none runs. */
   join(id: string, request: RunRequest): Promise<RunResult> | undefined;
-  lead(id: string, request: RunRequest, result: Promise<RunResult>): Promise<RunResult>;
+  /** @param run gets what its handler calls when it begins */
+  lead(id: string, request: RunRequest, run: (began: () => void) => Promise<RunResult>): Promise<RunResult>;
 }
 
 /**
@@ -52,19 +55,29 @@ export function createJoining<Tx>(context: EngineContext<Tx>): Joining {
     join(id, request) {
       const leader = running.get(id);
       if (leader === undefined || performance.now() >= leader.until) return undefined;
+      // Who must not wait, or asks for something else, is told by the record alone while the leader only looks at it.
+      const differs = leader.fingerprint !== request.fingerprint;
+      if (!leader.executing && (differs || request.policy.waitMs === 0)) return undefined;
       // Lenient replay is for settled operations only; this one isn't.
-      return leader.fingerprint === request.fingerprint
-        ? follow(leader, request)
-        : Promise.resolve(refused(context, request, 'key_reused'));
+      return differs ? Promise.resolve(refused(context, request, 'key_reused')) : follow(leader, request);
     },
-    async lead(id, request, result) {
+    async lead(id, request, run) {
       const { fingerprint, policy } = request;
       const until = performance.now() + policy.waitMs + policy.maxRunMs;
-      const entry: Running = { fingerprint, until, result: result.catch(() => undefined) };
-      running.set(id, entry);
+      const ended = Promise.withResolvers<RunResult | undefined>();
+      const entry: Running = { fingerprint, until, executing: false, result: ended.promise };
+      const leader = running.get(id);
+      const leads = (): void => void running.set(id, entry);
+      if (leader === undefined || performance.now() >= leader.until) leads();
       try {
-        return await result;
+        const result = await run(() => {
+          entry.executing = true;
+          leads(); // whoever led before has only looked
+        });
+        ended.resolve(result);
+        return result;
       } finally {
+        ended.resolve(undefined);
         if (running.get(id) === entry) running.delete(id);
       }
     },

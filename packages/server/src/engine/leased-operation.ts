@@ -1,4 +1,5 @@
 import { childKey, fingerprint, type OperationState } from '@semel/contract/v1/pure';
+import { isKeyed } from '../sealing/fingerprints.ts';
 import {
   type Claim,
   isTransactionEndedByHandler,
@@ -20,6 +21,7 @@ import type { Lease } from './leases.ts';
 import type { Operation } from './operation.ts';
 import { isRefusal, Refusal } from './refusal.ts';
 import type { RunRequest } from './request.ts';
+import { openStep, outcomesOf, type SealedOutcomes } from './sealed-outcomes.ts';
 
 const STEP_NAME = /^[\x20-\x7e]{1,200}$/;
 
@@ -51,6 +53,7 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
   readonly #claim: Claim;
   readonly #lease: Lease;
   readonly #askedAt: number;
+  readonly #outcomes: SealedOutcomes;
   readonly #names = new Set<string>();
   readonly #running = new Map<Promise<unknown>, 'step' | 'transaction'>();
   #ended = false;
@@ -62,6 +65,7 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
     this.#claim = claim;
     this.#lease = lease;
     this.#askedAt = askedAt;
+    this.#outcomes = outcomesOf(context, request.outcomes, claim);
   }
 
   get id(): string {
@@ -163,10 +167,9 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
       throw error;
     }
     const { store } = this.#context;
-    const { outcomes, trace } = this.#request;
+    const { trace } = this.#request;
     try {
-      const result = outcomes.stepFromValue(value);
-      const record: StepRecord = { name, kind: 'step', fingerprint: declared, result, attempt: this.attempt };
+      const record = this.#record('step', name, declared, value);
       const written = await firmly(this.#claim, () => store.recordStep(this.#claim, record, trace));
       if (written.kind === 'overtaken') this.#overtaken('step', written.by);
     } catch (error) {
@@ -184,9 +187,7 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
     if (earlier !== undefined) return this.#resumed<T>(earlier);
     const value = await this.#transact<T>('transaction', async (tx) => {
       const value = await body(tx);
-      const result = this.#request.outcomes.stepFromValue(value);
-      const step: StepRecord = { name, kind: 'transaction', fingerprint: '', result, attempt: this.attempt };
-      return { kind: 'step', step, value };
+      return { kind: 'step', step: this.#record('transaction', name, '', value), value };
     });
     this.#emitStep(name, false, startedAt);
     return value;
@@ -194,7 +195,8 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
 
   async #settle<T>(body: (tx: Tx) => Promise<T | Refusal>): Promise<T> {
     await this.#begin('settle', 'transaction', '');
-    const { failures, outcomes, parseOutput, policy } = this.#request;
+    const { failures, parseOutput, policy } = this.#request;
+    const outcomes = this.#outcomes;
     const settled = await this.#transact<Settled>('settle', async (tx) => {
       const returned = await body(tx);
       if (isRefusal(returned)) {
@@ -251,11 +253,15 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
     if (held === 'too long' && kind === 'step') throw new RanTooLong(name, this.#claim.policy.maxRunMs);
     const earlier = (await this.#earlier()).get(name);
     if (earlier !== undefined) {
-      if (earlier.kind !== kind || earlier.fingerprint !== declared) {
-        this.unknown = new DecisionNeeded(
-          `'${name}' was recorded by attempt ${earlier.attempt} with another input; going on would mix two requests`,
+      const judged = this.#context.sealing.judge(earlier.fingerprint, declared, this.#claim);
+      if (judged === 'unreadable') {
+        const what = { what: 'fingerprint', why: 'unknown_key' } as const;
+        this.#context.emit({ type: 'undecryptable', ...what, ...subjectOf(this.#request, this.#claim) });
+      }
+      if (earlier.kind !== kind || judged !== 'same') {
+        throw this.#undecided(
+          `'${name}' was recorded by attempt ${earlier.attempt} with another input, or with one that can't be compared any more; going on could mix two requests`,
         );
-        throw this.unknown;
       }
       return earlier;
     }
@@ -263,10 +269,9 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
       kind === 'step' &&
       this.#storeNow() > this.#claim.firstClaimedAt + this.#claim.policy.downstreamWindowMs
     ) {
-      this.unknown = new DecisionNeeded(
+      throw this.#undecided(
         `'${name}' may not start any more: the downstream window has passed, so the other side may have forgotten its key`,
       );
-      throw this.unknown;
     }
     return undefined;
   }
@@ -279,8 +284,7 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
     const limits = { timeoutMs: policy.maxRunMs, trace };
     const result = await this.#context.store.transact(this.#claim, body, limits).catch((error: unknown) => {
       if (!isTransactionEndedByHandler(error)) throw error;
-      this.unknown = new DecisionNeeded(error.message, { cause: error });
-      throw this.unknown;
+      throw this.#undecided(error.message, { cause: error });
     });
     switch (result.kind) {
       case 'committed':
@@ -313,8 +317,32 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
   }
 
   #resumed<T>(earlier: StepRecord): T {
+    const opened = openStep(this.#context, this.#request.outcomes, this.#claim, earlier);
+    // It was done. Doing it again because its result can't be read would be doing it twice.
+    if (opened === undefined) {
+      throw this.#undecided(
+        `the recorded result of '${earlier.name}' can't be read; without it nobody can go on`,
+      );
+    }
     this.#emitStep(earlier.name, true, performance.now());
-    return this.#request.outcomes.stepToValue(earlier.result) as T;
+    return opened.value as T;
+  }
+
+  #record(kind: StepRecord['kind'], name: string, declared: string, value: unknown): StepRecord {
+    const { sealing } = this.#context;
+    return {
+      name,
+      kind,
+      fingerprint: sealing.fingerprint(declared, this.#claim, isKeyed(this.#claim.fingerprint)),
+      result: this.#outcomes.step(kind, name, value),
+      attempt: this.attempt,
+    };
+  }
+
+  #undecided(why: string, options?: ErrorOptions): DecisionNeeded {
+    const needed = new DecisionNeeded(why, options);
+    this.unknown = needed;
+    return needed;
   }
 
   #emitStep(step: string, resumed: boolean, startedAt: number): void {

@@ -13,6 +13,8 @@ export interface Policy extends RecordedPolicy {
   readonly effects: 'unknown' | 'steps';
   readonly isFinal: ((error: unknown) => boolean) | undefined;
   readonly maxOutcomeBytes: number;
+  /** `undefined`: where there is a key ring. */
+  readonly encrypt: boolean | undefined;
   readonly isolation: 'read committed' | 'repeatable read' | 'serializable';
   /** The part that is written into the record. */
   readonly recorded: RecordedPolicy;

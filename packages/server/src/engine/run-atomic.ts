@@ -9,12 +9,20 @@ import {
 } from '../store/port.ts';
 import { consult } from './consult.ts';
 import { decide } from './decide.ts';
-import { askingOf, type EngineContext, identityOf, refused, subjectOf } from './engine-context.ts';
+import {
+  askingOf,
+  type EngineContext,
+  identityOf,
+  refused,
+  storedFingerprint,
+  subjectOf,
+} from './engine-context.ts';
 import { classify, type DescribedError, OperationMisuse } from './failure.ts';
 import type { Operation } from './operation.ts';
 import { operationId, randomId } from './random-id.ts';
 import { isRefusal, Refusal } from './refusal.ts';
 import type { Handler, RunRequest, RunResult } from './request.ts';
+import { outcomesOf, type SealedOutcomes } from './sealed-outcomes.ts';
 import { pollUntil } from './wait.ts';
 
 /**
@@ -31,7 +39,7 @@ export async function runAtomic<Tx>(
 ): Promise<RunResult> {
   const { store } = context;
   const { policy } = request;
-  const asking = askingOf(request);
+  const asking = askingOf(context, request);
   const deadline = performance.now() + policy.waitMs;
 
   if (mayBeRetry) {
@@ -42,12 +50,14 @@ export async function runAtomic<Tx>(
 
   const startedAt = performance.now();
   const id = operationId();
-  let current: Attempt = { id, attempt: 1 };
+  const fingerprint = storedFingerprint(context, request);
+  const first: Attempt = { id, attempt: 1, fingerprint };
+  let current = first;
   const atomic: AtomicRequest = {
     ...identityOf(request),
     operationId: id,
     owner: randomId(),
-    fingerprint: request.fingerprint,
+    fingerprint,
     policy: policy.recorded,
     trace: request.trace,
     isolation: policy.isolation,
@@ -56,14 +66,23 @@ export async function runAtomic<Tx>(
       const decision = decide(found, asking);
       // A released operation (its policy was another then) goes on under its own id.
       const goesOn = decision.do === 'take' && decision.cause === 'claimed' ? found?.record : undefined;
-      current = goesOn ? { id: goesOn.operationId, attempt: goesOn.attempt + 1 } : { id, attempt: 1 };
+      current = goesOn
+        ? { id: goesOn.operationId, attempt: goesOn.attempt + 1, fingerprint: goesOn.fingerprint }
+        : first;
       return decision.do === 'claim' || decision.do === 'take';
     },
   };
+  /** Of the operation that the store has let run: known once it has asked `mayRun`. */
+  const outcomes = (): SealedOutcomes =>
+    outcomesOf(context, request.outcomes, {
+      ...identityOf(request),
+      operationId: current.id,
+      fingerprint: current.fingerprint,
+    });
   const result = await store
-    .atomically(atomic, (tx) => execute(request, handler, tx, current))
+    .atomically(atomic, (tx) => execute(request, handler, tx, current, outcomes()))
     .catch((error: unknown) => {
-      if (isTransactionEndedByHandler(error)) return keepFailure(store, request, atomic, error);
+      if (isTransactionEndedByHandler(error)) return keepFailure(store, request, atomic, outcomes, error);
       if (!isStoreUnavailable(error)) context.emit({ type: 'rolled_back', error, ...subjectOf(request) });
       throw error;
     });
@@ -101,12 +120,16 @@ async function keepFailure<Tx>(
   store: EngineContext<Tx>['store'],
   request: RunRequest,
   atomic: AtomicRequest,
+  outcomes: () => SealedOutcomes,
   thrown: unknown,
 ): Promise<AtomicResult<Executed>> {
   const error = await request.failures.describe(thrown);
-  const outcome = request.outcomes.fromError(error, request.policy.maxOutcomeBytes);
   return store.atomically(atomic, async () => ({
-    settlement: { to: 'failed', cause: 'failed', outcome },
+    settlement: {
+      to: 'failed',
+      cause: 'failed',
+      outcome: outcomes().fromError(error, request.policy.maxOutcomeBytes),
+    },
     effects: 'discard',
     value: { outcome: 'failed', failed: { error, thrown } },
   }));
@@ -115,6 +138,8 @@ async function keepFailure<Tx>(
 interface Attempt {
   readonly id: string;
   readonly attempt: number;
+  /** As stored. */
+  readonly fingerprint: string;
 }
 
 interface Executed {
@@ -129,8 +154,9 @@ async function execute<Tx>(
   handler: Handler<Tx>,
   tx: Tx,
   attempt: Attempt,
+  outcomes: SealedOutcomes,
 ): Promise<AtomicEnd<Executed>> {
-  const { policy, failures, outcomes, parseOutput } = request;
+  const { policy, failures, parseOutput } = request;
   const limit = new AbortController();
   const timer = setTimeout(
     () => limit.abort(new Error(`The handler ran longer than ${policy.maxRunMs} ms`)),
@@ -172,7 +198,7 @@ async function execute<Tx>(
 function atomicOperation<Tx>(
   request: RunRequest,
   tx: Tx,
-  current: Attempt,
+  { id, attempt }: Attempt,
   signal: AbortSignal,
 ): Operation<Tx> {
   const { scope, procedure, key } = request;
@@ -182,7 +208,8 @@ function atomicOperation<Tx>(
     );
   };
   return {
-    ...current,
+    id,
+    attempt,
     scope,
     procedure,
     key,

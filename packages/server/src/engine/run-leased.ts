@@ -1,7 +1,7 @@
 import { type ClaimRequest, type ClaimResult, isStoreUnavailable, type Sighting } from '../store/port.ts';
 import { runAttempt } from './attempt.ts';
 import { consult } from './consult.ts';
-import { type EngineContext, identityOf, refused, subjectOf } from './engine-context.ts';
+import { type EngineContext, identityOf, refused, storedFingerprint, subjectOf } from './engine-context.ts';
 import { operationId, randomId } from './random-id.ts';
 import type { Handler, RunRequest, RunResult } from './request.ts';
 import { sleep, sleepAside } from './wait.ts';
@@ -27,7 +27,7 @@ export async function runLeased<Tx>(
     ...identityOf(request),
     operationId: operationId(),
     owner: randomId(),
-    fingerprint: request.fingerprint,
+    fingerprint: storedFingerprint(context, request),
     policy: request.policy.recorded,
     trace: request.trace,
   };

@@ -9,7 +9,7 @@ import type {
   Trace,
   Transition,
 } from './port.ts';
-import { EXPIRY_GRACE_MS } from './port.ts';
+import { EXPIRY_GRACE_MS, PURGED_FINGERPRINT } from './port.ts';
 
 /**
  * One operation of the memory store. Its record is never edited, only replaced by a whole new one: whoever was given
@@ -37,14 +37,15 @@ export function holds(record: OperationRecord, claim: Claim): boolean {
   );
 }
 
-/** This owner and attempt has ended so already; its acknowledgement got lost. */
+/** This owner and attempt has ended so already; its acknowledgement got lost, and it may have been purged since. */
 export function settledSo(record: OperationRecord, claim: Claim, settlement: Settlement): boolean {
   return (
     record.state === settlement.to &&
     record.owner === claim.owner &&
     record.attempt === claim.attempt &&
     record.operationId === claim.operationId &&
-    record.outcome === ('outcome' in settlement ? settlement.outcome : undefined)
+    (record.outcome === ('outcome' in settlement ? settlement.outcome : undefined) ||
+      record.fingerprint === PURGED_FINGERPRINT)
   );
 }
 

@@ -27,6 +27,14 @@ export function createRejections(clock: () => number, maxOperations: number) {
     of(operationId: string): readonly RejectedTransition[] {
       return [...(byOperation.get(operationId) ?? [])];
     },
+    /** What late owners brought; that they came stays. */
+    eraseEvidence(operationId: string): void {
+      const rows = byOperation.get(operationId);
+      rows?.forEach((row, index) => {
+        const { evidence, ...kept } = row;
+        if (evidence !== undefined) rows[index] = kept;
+      });
+    },
     delete(operationId: string): void {
       byOperation.delete(operationId);
     },

@@ -1,6 +1,7 @@
 import { createAtomically } from './memory-atomic.ts';
 import { createFence } from './memory-fence.ts';
 import { claimOn, type Entry, freeAt, leaseRanOut } from './memory-operations.ts';
+import { createPurges } from './memory-purges.ts';
 import { createRejections } from './memory-rejections.ts';
 import { createSweeps } from './memory-sweeps.ts';
 import { createTable } from './memory-table.ts';
@@ -151,6 +152,7 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
     async sweepExpired({ limit }) {
       return sweeps.sweepExpired(limit);
     },
+    ...createPurges(table, rejections, clock, maxOperations),
     async ping() {},
     async close() {},
   };

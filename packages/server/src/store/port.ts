@@ -1,4 +1,4 @@
-import type { OperationState, TransitionCause } from '@semel/contract/v1/pure';
+import { type OperationState, serializeOutcome, type TransitionCause } from '@semel/contract/v1/pure';
 
 /**
  * The store port: what the engine asks of a store of record, and what a store promises.
@@ -39,6 +39,7 @@ export interface OperationRecord extends OperationIdentity {
   readonly attempt: number;
   /** Made for one execution of one request; never leaves the server. */
   readonly owner: string;
+  /** Plain (`v1:…`), or made with a key of a ring (`v1:<keyId>:…`), or `PURGED_FINGERPRINT`. */
   readonly fingerprint: string;
   readonly policy: RecordedPolicy;
   /** Number of accepted transitions; the `seq` of the last one. What a compare-and-swap names. */
@@ -51,7 +52,7 @@ export interface OperationRecord extends OperationIdentity {
   readonly leaseUntil?: number;
   /** Only once settled or released. */
   readonly expiresAt?: number;
-  /** A serialised `StoredOutcome`, only once settled. */
+  /** A serialised `StoredOutcome`, only once settled. Opaque to the store: it may be sealed. */
   readonly outcome?: string;
 }
 
@@ -124,9 +125,9 @@ export type SettleResult =
 export interface StepRecord {
   readonly name: string;
   readonly kind: 'step' | 'transaction';
-  /** Of the step's declared input; empty when none was declared. */
+  /** Of the step's declared input; empty when none was declared. Plain or keyed, as the operation's. */
   readonly fingerprint: string;
-  /** Serialised result. */
+  /** Serialised result. Opaque to the store: it may be sealed. */
   readonly result: string;
   readonly attempt: number;
 }
@@ -217,6 +218,51 @@ export interface SweepReport {
   }[];
   /** True when the sweep reached the end of what there is to look at. */
   readonly complete: boolean;
+}
+
+/** What to purge. */
+export type PurgeSelection =
+  | { readonly operationId: string }
+  /** Every operation of exactly this scope. */
+  | { readonly scope: string }
+  /** Every operation whose scope begins so, character by character: no wildcards, no case folding. */
+  | { readonly scopePrefix: string };
+
+export interface PurgeRequest {
+  readonly select: PurgeSelection;
+  /** Operations looked at in one call. */
+  readonly limit: number;
+  /** Where the call before stopped; absent in the first. */
+  readonly after?: string;
+  readonly trace: Trace;
+  /** Why, for the audit row. Never personal data: it is kept. */
+  readonly reason: string;
+}
+
+export interface PurgeReport {
+  /** Operations whose answer was erased by this call. One that had been purged before isn't among them. */
+  readonly purged: readonly string[];
+  /** Operations that match and were left alone: not settled. */
+  readonly unsettled: readonly string[];
+  /** Give it to the next call as `after`; absent when everything was looked at. */
+  readonly next?: string;
+}
+
+/** The audit row of a purge. Append-only, and kept when the operation itself has expired. */
+export interface PurgeRecord {
+  readonly operationId: string;
+  readonly at: number;
+  readonly actor: string;
+  readonly reason: string;
+  readonly traceId?: string;
+}
+
+/** What a purged operation has instead of its fingerprint, which anybody could test guesses of the input against. */
+export const PURGED_FINGERPRINT = 'purged';
+
+/** What a purged operation has instead of its outcome: that it finished, and how. */
+export function purgedOutcome(state: 'completed' | 'failed'): string {
+  return serializeOutcome({ v: 1, ok: state === 'completed', gone: 'purged' });
 }
 
 /** What a store can do, as data: a suite or an engine asks, it never tries and catches. */
@@ -352,6 +398,18 @@ export interface Store<Tx = unknown> {
 
   /** Deletes settled and released operations past `expiresAt` + grace, with their steps and history, at most `limit` a call. Never an unsettled one. */
   sweepExpired(options: { readonly limit: number }): Promise<SweepReport>;
+
+  /**
+   * Erases what settled operations hold of a person: the outcome (a tombstone stays), the fingerprint, the recovery points
+   * with their results, and the evidence on refused transitions. The operation itself stays settled until it expires, so that
+   * nothing runs again; identity, state, history and expiry stay as they were. Each purged operation leaves an audit row in
+   * the same commit. Unsettled operations are left alone. Looks at `limit` operations at most and says where to go on;
+   * any number may purge at once, also beside claims and sweeps. Purging again is harmless, and erases what a late
+   * owner has brought since.
+   */
+  purge(request: PurgeRequest): Promise<PurgeReport>;
+  /** Who purged an operation and why; `undefined` if nobody did. */
+  purged(operationId: string): Promise<PurgeRecord | undefined>;
 
   /** Resolves when the authority answers; rejects with `StoreUnavailable`. For readiness checks. */
   ping(): Promise<void>;

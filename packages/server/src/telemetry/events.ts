@@ -41,6 +41,19 @@ export type SemelEvent =
     } & EventSubject)
   /** The handler did its work, but its output can't be stored or is invalid: later callers get `outcome_gone`. */
   | ({ readonly type: 'outcome_dropped'; readonly error: unknown } & EventSubject)
+  /** What is stored can't be read with the key ring of this process: `outcome_gone`, or suspended. An alert. */
+  | ({
+      readonly type: 'undecryptable';
+      readonly what: 'outcome' | 'step' | 'input' | 'fingerprint';
+      readonly why: 'unknown_key' | 'altered' | 'unsealed';
+    } & EventSubject)
+  /** Somebody erased what settled operations held. */
+  | {
+      readonly type: 'purged';
+      readonly actor: string;
+      readonly purged: number;
+      readonly unsettled: number;
+    }
   | { readonly type: 'recovered'; readonly suspended: number; readonly deleted: number }
   | { readonly type: 'recovery_failed'; readonly error: unknown };
 

@@ -21,6 +21,8 @@ export function createMetrics(): EventListener {
   const suspended = meter.createCounter('idempotency.suspended', { unit: '{operation}' });
   const steps = meter.createCounter('idempotency.steps', { unit: '{step}' });
   const deleted = meter.createCounter('idempotency.retention.deleted', { unit: '{operation}' });
+  const undecryptable = meter.createCounter('idempotency.undecryptable', { unit: '{record}' });
+  const purged = meter.createCounter('idempotency.purged', { unit: '{operation}' });
   const count = (procedure: string, outcome: string, layer?: string): void => {
     const attributes: Attributes = { 'idempotency.procedure': procedure, 'idempotency.outcome': outcome };
     if (layer !== undefined) attributes['idempotency.layer'] = layer;
@@ -52,6 +54,14 @@ export function createMetrics(): EventListener {
           'idempotency.procedure': event.procedure,
           'idempotency.resumed': event.resumed,
         });
+      case 'undecryptable':
+        return undecryptable.add(1, {
+          'idempotency.procedure': event.procedure,
+          'idempotency.what': event.what,
+          'idempotency.why': event.why,
+        });
+      case 'purged':
+        return purged.add(event.purged);
       case 'recovered':
         suspended.add(event.suspended, { 'idempotency.procedure': '(recovery)' });
         return deleted.add(event.deleted);

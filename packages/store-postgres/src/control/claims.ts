@@ -1,4 +1,5 @@
 import type { ClaimRequest, ClaimResult, OperationRecord, Sighting, Store } from '@semel/server/store';
+import type { Writes } from '../batching/writes.ts';
 import type { Query } from '../connections/flight.ts';
 import type { Control } from '../connections/pools.ts';
 import type { Statements } from '../statements/all.ts';
@@ -8,6 +9,7 @@ import { claimOn, newClaim, requestValues, sightingFromRow } from '../statements
 export function createClaims(
   control: Control,
   statements: Statements,
+  writes: Pick<Writes, 'claim'>,
   lookup: Store['lookup'],
 ): Pick<Store, 'claim' | 'take' | 'suspendOrphan'> {
   /** Won before by this very request (its acknowledgement got lost), or lost. */
@@ -20,8 +22,8 @@ export function createClaims(
 
   async function claim(request: ClaimRequest): Promise<ClaimResult> {
     for (let tries = 1; ; tries++) {
-      const [row] = await control.run([statements.claim, requestValues(request)]);
-      if (row !== undefined) return { won: true, claim: newClaim(request, row[0] as number) };
+      const now = await writes.claim(request);
+      if (now !== undefined) return { won: true, claim: newClaim(request, now) };
       const found = await lookup(request);
       if (found !== undefined) return lost(found, request);
       // Swept between the two statements; or else the id is another operation's.

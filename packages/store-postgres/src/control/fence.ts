@@ -9,6 +9,9 @@ import type {
   Store,
   Trace,
 } from '@semel/server/store';
+import { PURGED_FINGERPRINT } from '@semel/server/store';
+import { outcomeOf } from '../batching/settlements.ts';
+import type { Writes } from '../batching/writes.ts';
 import type { Control } from '../connections/pools.ts';
 import type { Statements } from '../statements/all.ts';
 
@@ -19,10 +22,10 @@ export function isHeldBy(record: OperationRecord, claim: Claim): boolean {
   return record.state === 'processing' && isOf(record, claim);
 }
 
-/** This owner and attempt has ended so already; its acknowledgement got lost. */
+/** This owner and attempt has ended so already; its acknowledgement got lost, and it may have been purged since. */
 export function isSettledSo(record: OperationRecord, claim: Claim, settlement: Settlement): boolean {
-  const outcome = 'outcome' in settlement ? settlement.outcome : undefined;
-  return record.state === settlement.to && isOf(record, claim) && record.outcome === outcome;
+  const sameOutcome = record.outcome === outcomeOf(settlement) || record.fingerprint === PURGED_FINGERPRINT;
+  return record.state === settlement.to && isOf(record, claim) && sameOutcome;
 }
 
 function isOf(record: OperationRecord, claim: Claim): boolean {
@@ -50,10 +53,9 @@ export interface Fence {
 export function createFence(
   control: Control,
   statements: Statements,
+  writes: Pick<Writes, 'settle' | 'recordStep'>,
   reads: Pick<Store, 'find' | 'lookup'>,
 ): Fence {
-  const holder = (claim: Claim) => [claim.operationId, claim.owner, claim.attempt];
-
   async function recordRejected(rejection: Rejection): Promise<void> {
     await control.run([
       statements.recordRejected,
@@ -95,22 +97,18 @@ export function createFence(
     overtaken,
 
     async settle(claim, settlement, trace) {
-      const evidence = 'outcome' in settlement ? settlement.outcome : undefined;
-      const { to, cause } = settlement;
-      const values = [...holder(claim), to, cause, evidence ?? null, trace.actor, trace.traceId ?? null];
-      const [row] = await control.run([statements.settle, values]);
-      const found = row === undefined ? await reads.find(claim.operationId) : undefined;
-      if (row === undefined && !(found && isSettledSo(found.record, claim, settlement))) {
-        return overtaken(claim, { state: to, evidence }, found?.record, trace);
+      const written = await writes.settle({ claim, settlement, trace });
+      const found = written === undefined ? await reads.find(claim.operationId) : undefined;
+      if (written === undefined && !(found && isSettledSo(found.record, claim, settlement))) {
+        const attempted = { state: settlement.to, evidence: outcomeOf(settlement) };
+        return overtaken(claim, attempted, found?.record, trace);
       }
-      const expiresAt = row === undefined ? found?.record.expiresAt : row[0];
+      const expiresAt = written === undefined ? found?.record.expiresAt : written;
       return typeof expiresAt === 'number' ? { kind: 'settled', expiresAt } : { kind: 'settled' };
     },
 
     async recordStep(claim, step: StepRecord, trace) {
-      const values = [...holder(claim), step.name, step.kind, step.fingerprint, step.result];
-      const [row] = await control.run([statements.recordStep, values]);
-      if (row?.[0] === true) return { kind: 'recorded' };
+      if (await writes.recordStep({ claim, step })) return { kind: 'recorded' };
       const stored = (await reads.find(claim.operationId))?.record;
       return overtaken(claim, { state: 'step', evidence: step.result }, stored, trace);
     },

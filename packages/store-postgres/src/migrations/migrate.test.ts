@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { PACKED } from '../statements/record.ts';
 import { databaseUrl } from '../testing/fixture.ts';
 import { operations } from './0001-operations.ts';
+import { purges } from './0002-purges.ts';
 import { applyMigrations, MIGRATIONS, migratePostgres } from './migrate.ts';
 import { checksum, type Migration } from './migration.ts';
 
@@ -27,7 +28,7 @@ function freshSchema(): string {
   return schema;
 }
 
-const second: Migration = { id: 2, name: 'second', sql: 'CREATE TABLE {schema}.second (id integer)' };
+const second: Migration = { id: 3, name: 'second', sql: 'CREATE TABLE {schema}.second (id integer)' };
 
 test('eight servers that migrate at once apply each migration once', async () => {
   const schema = freshSchema();
@@ -35,17 +36,18 @@ test('eight servers that migrate at once apply each migration once', async () =>
   const applied = await Promise.all(
     Array.from({ length: 8 }, () => applyMigrations({ connection, schema }, all)),
   );
-  expect(applied.flat().sort()).toEqual(['operations', 'second']);
+  expect(applied.flat().sort()).toEqual(['operations', 'purges', 'second']);
   const { rows } = await pool.query(`SELECT id, name FROM ${schema}.migration ORDER BY id`);
   expect(rows).toEqual([
     { id: 1, name: 'operations' },
-    { id: 2, name: 'second' },
+    { id: 2, name: 'purges' },
+    { id: 3, name: 'second' },
   ]);
 });
 
 test('an up-to-date schema is left alone', async () => {
   const schema = freshSchema();
-  expect(await migratePostgres({ connection, schema })).toEqual(['operations']);
+  expect(await migratePostgres({ connection, schema })).toEqual(['operations', 'purges']);
   expect(await migratePostgres({ connection, schema })).toEqual([]);
 });
 
@@ -62,14 +64,14 @@ test('a schema that a newer version migrated is refused', async () => {
   const schema = freshSchema();
   await applyMigrations({ connection, schema }, [...MIGRATIONS, second]);
   await expect(migratePostgres({ connection, schema })).rejects.toThrow(
-    `Schema ${schema} has migration 2 (second), which this version doesn't know`,
+    `Schema ${schema} has migration 3 (second), which this version doesn't know`,
   );
 });
 
 test('a migration that fails leaves nothing of itself and keeps those before it', async () => {
   const schema = freshSchema();
   const broken: Migration = {
-    id: 2,
+    id: 3,
     name: 'broken',
     sql: 'CREATE TABLE {schema}.half (id integer); SELECT 1 / 0',
   };
@@ -79,11 +81,12 @@ test('a migration that fails leaves nothing of itself and keeps those before it'
   const { rows } = await pool.query(
     `SELECT (SELECT count(*)::int FROM ${schema}.migration) AS applied, to_regclass('${schema}.half') AS half`,
   );
-  expect(rows).toEqual([{ applied: 1, half: null }]);
+  expect(rows).toEqual([{ applied: 2, half: null }]);
 });
 
-test('the first migration is frozen', () => {
+test('the migrations are frozen', () => {
   expect(checksum(operations)).toBe('af14ff0d2f722667a543c0bfaf5cd8b598bef7ee4f49d424d0550ddc87875bae');
+  expect(checksum(purges)).toBe('b81855e4aab264a41a2f32271cce5004b3d9c507cf2778a8cb8f7c23942cba90');
 });
 
 test("the states and transitions that the schema allows are the contract's", () => {

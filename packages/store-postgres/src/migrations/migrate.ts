@@ -3,9 +3,10 @@ import pg from 'pg';
 import { connectionConfig } from '../connections/config.ts';
 import { schemaName } from '../schema-name.ts';
 import { operations } from './0001-operations.ts';
+import { purges } from './0002-purges.ts';
 import { checksum, type Migration } from './migration.ts';
 
-export const MIGRATIONS: readonly Migration[] = [operations];
+export const MIGRATIONS: readonly Migration[] = [operations, purges];
 
 export interface MigratePostgresOptions {
   readonly connection: string | pg.PoolConfig;

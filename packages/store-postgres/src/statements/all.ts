@@ -1,4 +1,5 @@
 import { claim } from './claim.ts';
+import { claimMany } from './claim-many.ts';
 import { fenceOff } from './fence-off.ts';
 import { find } from './find.ts';
 import { history } from './history.ts';
@@ -7,12 +8,15 @@ import { lookup } from './lookup.ts';
 import { awaitAtomic, openAtomic, requireLock, setLockTimeout } from './open-atomic.ts';
 import { openTransaction } from './open-transaction.ts';
 import { ping } from './ping.ts';
+import { operationsInScopes, purge, purged } from './purge.ts';
 import { recordRejected } from './record-rejected.ts';
 import { recordStep, recordStepInTransaction } from './record-step.ts';
+import { recordSteps } from './record-steps.ts';
 import { rejected } from './rejected.ts';
 import { renew, renewLocked } from './renew.ts';
 import { settleExpired, takeExpired } from './replace-expired.ts';
 import { settle, settleInTransaction } from './settle.ts';
+import { settleMany } from './settle-many.ts';
 import { settleNew } from './settle-new.ts';
 import { settleReleased } from './settle-released.ts';
 import type { Statement } from './statement.ts';
@@ -25,6 +29,7 @@ import { takeOverdue, takeReleased } from './take.ts';
 const ALL = {
   awaitAtomic,
   claim,
+  claimMany,
   claimedAfter,
   deleteExpired,
   expiryCursor,
@@ -37,13 +42,17 @@ const ALL = {
   openAtomic,
   openTransaction,
   operationsAfter,
+  operationsInScopes,
   orphanCursor,
   passExpired,
   passOrphans,
   ping,
+  purge,
+  purged,
   recordRejected,
   recordStep,
   recordStepInTransaction,
+  recordSteps,
   rejected,
   renew,
   renewLocked,
@@ -52,6 +61,7 @@ const ALL = {
   settle,
   settleExpired,
   settleInTransaction,
+  settleMany,
   settleNew,
   settleReleased,
   steps,

@@ -6,6 +6,7 @@ import { historyCases } from './history.ts';
 import { leaseCases } from './lease.ts';
 import { lostAckCases } from './lost-ack.ts';
 import { propertyCases } from './properties.ts';
+import { purgeCases } from './purge.ts';
 import { retentionCases } from './retention.ts';
 import { settleCases } from './settle.ts';
 import { skewCases } from './skew.ts';
@@ -23,6 +24,7 @@ export const storeSuite: readonly CaseGroup[] = [
   { subject: 'expiry', cases: expiryCases },
   { subject: 'history', cases: historyCases },
   { subject: 'retention', cases: retentionCases },
+  { subject: 'purge', cases: purgeCases },
   { subject: 'lost answers', cases: lostAckCases },
   { subject: 'clock skew', cases: skewCases },
   { subject: 'properties', cases: propertyCases },

@@ -1,5 +1,6 @@
 import { wrongClaims } from './wrong/claims.ts';
 import { wrongFences } from './wrong/fences.ts';
+import { wrongPurges } from './wrong/purges.ts';
 import { wrongRecords } from './wrong/records.ts';
 import { wrongSweeps } from './wrong/sweeps.ts';
 import { wrongTransactions } from './wrong/transactions.ts';
@@ -10,6 +11,7 @@ export const wrongStores: readonly WrongStore[] = [
   ...wrongClaims,
   ...wrongFences,
   ...wrongSweeps,
+  ...wrongPurges,
   ...wrongRecords,
   ...wrongTransactions,
 ];

@@ -1,6 +1,8 @@
 import { TRPCError } from '@trpc/server';
 import { admitKey } from '../../admission/admit-key.ts';
 import { admitRequest } from '../../admission/admit-request.ts';
+import { type Inspectable, markInspectable } from '../../admission/inspectable.ts';
+import type { IdempotencyPolicy } from '../../admission/policy.ts';
 import { engineErrorIn } from '../../engine/failure.ts';
 import type { Operation } from '../../engine/operation.ts';
 import { createOutcomeCodec, type Serializer } from '../../engine/outcome.ts';
@@ -27,6 +29,8 @@ import type { AnyBuilder, Middleware, MiddlewareCall, MiddlewareResult } from '.
 /** What one adapter knows about its application. */
 export interface ProcedureOptions {
   readonly semel: Semel<unknown>;
+  /** As the application gave it, for `inspect`. */
+  readonly scope: Inspectable['scope'];
   readonly principalOf: (ctx: unknown) => string;
   readonly contextOf: (ctx: unknown) => IdempotencyContext | undefined;
   readonly minKeyLength: number;
@@ -37,7 +41,12 @@ export interface ProcedureOptions {
  * `[enter, …all of the application's, our error shapes, claim, resolver]`. Output parsers move inside the claim: what they
  * return is what is stored, a replay doesn't parse again, and an output that fails rolls its transaction back.
  */
-export function arrange(builder: AnyBuilder, policy: Policy, options: ProcedureOptions): AnyBuilder {
+export function arrange(
+  builder: AnyBuilder,
+  given: IdempotencyPolicy,
+  policy: Policy,
+  options: ProcedureOptions,
+): AnyBuilder {
   const { middlewares, config } = builder._def;
   const outputs = middlewares.filter((middleware) => middleware._type === 'output');
   const others = middlewares.filter((middleware) => middleware._type !== 'output');
@@ -131,7 +140,10 @@ export function arrange(builder: AnyBuilder, policy: Policy, options: ProcedureO
   };
 
   const arranged = builder.use(claim);
-  arranged._def.middlewares = [enter, ...others, shapeOwnErrors(builder), claim];
+  const shape = shapeOwnErrors(builder);
+  const { scope, semel } = options;
+  markInspectable(claim, { given, policy, scope, store: semel.store, own: [enter, shape] });
+  arranged._def.middlewares = [enter, ...others, shape, claim];
   return arranged;
 }
 

@@ -1,13 +1,8 @@
-import {
-  createProblem,
-  type OperationStatus,
-  parseOutcome,
-  type StatusInput,
-  type StoredOutcome,
-} from '@semel/contract/v1/pure';
+import { createProblem, type OperationStatus, type StatusInput } from '@semel/contract/v1/pure';
 import { TRPCError, type TRPCProcedureBuilder, type TRPCQueryProcedure } from '@trpc/server';
 import { isWithin } from '../../admission/scope.ts';
-import { isStoreUnavailable, type Sighting, type Store } from '../../store/port.ts';
+import { isStoreUnavailable } from '../../store/port.ts';
+import { isName, statusFrom } from '../operation-status.ts';
 import { trpcErrorFromProblem } from './errors.ts';
 import type { IdempotencyContext } from './idempotency-context.ts';
 import type { ProcedureOptions } from './procedure.ts';
@@ -26,7 +21,7 @@ export type StatusProcedure<B> =
  * `not_found` means not recorded; it doesn't mean that it won't happen.
  */
 export function statusProcedure<B extends object>(builder: B, options: ProcedureOptions): StatusProcedure<B> {
-  const { store } = options.semel;
+  const { store, engine } = options.semel;
   const plain = builder as unknown as AnyBuilder;
   const query = plain
     .use(shapeOwnErrors(plain))
@@ -50,7 +45,7 @@ export function statusProcedure<B extends object>(builder: B, options: Procedure
           ? { state: 'not_found', operationId: input.operationId }
           : { state: 'not_found', procedure: input.procedure };
       }
-      return statusFrom(store, mine);
+      return statusFrom(engine, mine);
     });
   return query as StatusProcedure<B>;
 }
@@ -68,38 +63,6 @@ async function reachable<T>(asked: Promise<T>, context: IdempotencyContext | und
     throw trpcErrorFromProblem({ kind: 'refused', problem, cause }, 422);
   }
 }
-
-async function statusFrom(store: Store, { record, now }: Sighting): Promise<OperationStatus> {
-  const history = await store.history(record.operationId);
-  const outcome: StoredOutcome | undefined =
-    record.outcome === undefined ? undefined : parseOutcome(record.outcome);
-  const iso = (ms: number): string => new Date(ms).toISOString();
-  return {
-    operationId: record.operationId,
-    procedure: record.procedure,
-    state: record.state,
-    attempt: record.attempt,
-    createdAt: iso(record.createdAt),
-    updatedAt: iso(record.updatedAt),
-    ...(record.expiresAt !== undefined && { expiresAt: iso(record.expiresAt) }),
-    ...(outcome !== undefined && { outcome }),
-    ...(record.leaseUntil !== undefined && {
-      retryAfterMs: Math.max(250, Math.ceil(Math.min(record.leaseUntil - now, 1000))),
-    }),
-    transitions: history.map(({ seq, from, to, attempt, at, cause }) => ({
-      seq,
-      from,
-      to,
-      attempt,
-      at: iso(at),
-      cause,
-    })),
-  };
-}
-
-/** What an id, a procedure's name or a key can be. Others are no record's, and no store need be asked with them. */
-const isName = (value: unknown): value is string =>
-  typeof value === 'string' && /^[^\p{Cc}\p{Cs}]{1,1000}$/u.test(value);
 
 function parseStatusInput(value: unknown): StatusInput {
   const { operationId, procedure, key } = (value ?? {}) as Record<string, unknown>;

@@ -1,6 +1,7 @@
 import type { TRPCProcedureBuilder } from '@trpc/server';
 import { TRPCError } from '@trpc/server';
-import { type IdempotencyPolicy, PolicyError, policyFrom } from '../../admission/policy.ts';
+import { type IdempotencyPolicy, PolicyError, policyOn } from '../../admission/policy.ts';
+import { DANGEROUSLY_SHARE_KEYS_BETWEEN_ALL_CALLERS } from '../../admission/scope.ts';
 import type { Operation } from '../../engine/operation.ts';
 import type { Semel } from '../../semel.ts';
 import type { IdempotencyContext } from './idempotency-context.ts';
@@ -12,12 +13,9 @@ import type { AnyBuilder } from './trpc-internals.ts';
 /** What `.meta()` may say: `initTRPC.meta<IdempotencyMeta>()`, or your own meta type that extends it. */
 export interface IdempotencyMeta {
   readonly idempotency?: IdempotencyPolicy;
+  /** Findings of `inspect` that are meant so, by code, each with its reason. Changes nothing about a request. */
+  readonly acceptedFindings?: Readonly<Record<string, string>>;
 }
-
-/** The opt-out of scoping: every caller shares one set of keys, and anyone who guesses a key gets another's answer. */
-export const DANGEROUSLY_SHARE_KEYS_BETWEEN_ALL_CALLERS = Symbol.for(
-  'semel.dangerously-share-keys-between-all-callers',
-);
 
 export interface TrpcIdempotencyOptions<Ctx, Tx> {
   readonly semel: Semel<Tx>;
@@ -93,6 +91,7 @@ export function trpcIdempotency<Ctx, Tx>(options: TrpcIdempotencyOptions<Ctx, Tx
   }
   const procedureOptions: ProcedureOptions = {
     semel: semel as Semel<unknown>,
+    scope: shared ? 'shared' : scope,
     contextOf: context,
     minKeyLength,
     principalOf: (ctx) => (shared ? '(shared)' : scopeFrom(scope(ctx as Ctx))),
@@ -140,9 +139,6 @@ function defineMutation(builder: AnyBuilder, resolver: unknown, options: Procedu
       "an idempotent mutation needs a policy: .meta({ idempotency: { mode: 'atomic' } }) or { mode: 'leased' }",
     );
   }
-  const policy = policyFrom(given);
-  if (policy.mode === 'atomic' && !options.semel.store.capabilities.transactions) {
-    throw new PolicyError("mode 'atomic' needs a store with transactions");
-  }
-  return arrange(builder, policy, options).mutation(resolver);
+  const policy = policyOn(options.semel.engine, given);
+  return arrange(builder, given, policy, options).mutation(resolver);
 }

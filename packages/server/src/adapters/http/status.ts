@@ -1,0 +1,107 @@
+import {
+  createProblem,
+  HEADER,
+  type OperationStatus,
+  parseKeyHeader,
+  retryAfterSeconds,
+} from '@semel/contract/v1/pure';
+import { isWithin } from '../../admission/scope.ts';
+import { isStoreUnavailable, type Sighting } from '../../store/port.ts';
+import { isName, statusFrom } from '../operation-status.ts';
+import { passedOn } from './answer.ts';
+import { NO_STORE, plainProblem, problemResponse } from './problem.ts';
+import type { RouteOptions } from './route.ts';
+import { isResponse } from './snapshot.ts';
+
+/**
+ * What is known about an operation, for a client that lost its answer. Another principal's operation looks like none.
+ * `not_found` means not recorded; it doesn't mean that it won't happen.
+ */
+export function serveStatus(options: RouteOptions) {
+  const { store, engine } = options.semel;
+
+  async function serve(request: Request, context: readonly unknown[]): Promise<Response> {
+    const accept = request.headers.get('accept');
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      const headers = { Allow: 'GET, HEAD' };
+      return plainProblem(405, 'A status is read with GET', 'This address takes GET and HEAD', {
+        accept,
+        headers,
+      });
+    }
+    const principal = await options.principalOf(request, context);
+    if (typeof principal !== 'string' || principal === '') {
+      return plainProblem(401, 'Nobody is authenticated', 'An operation is shown to its own principal', {
+        accept,
+      });
+    }
+    const asked = askedFor(request);
+    if (typeof asked === 'string') {
+      return problemResponse(createProblem('key_malformed'), { accept, docs: options.docs, detail: asked });
+    }
+    if (asked === undefined) {
+      const detail = `Ask for …/operations/{operationId}, or for …/operations?procedure=… with the key in ${HEADER.key}`;
+      return plainProblem(400, 'Which operation?', detail, { accept });
+    }
+    const found =
+      'operationId' in asked
+        ? await store.find(asked.operationId)
+        : await store.lookup({ scope: principal, ...asked });
+    if (found === undefined || !isWithin(found.record.scope, principal)) {
+      const { operationId, procedure } = { operationId: undefined, procedure: undefined, ...asked };
+      return statusAnswer({
+        state: 'not_found',
+        ...(operationId !== undefined && { operationId }),
+        ...(procedure !== undefined && { procedure }),
+      });
+    }
+    return statusAnswer(await statusFrom(engine, found as Sighting));
+  }
+
+  return async (request: Request, ...context: readonly unknown[]): Promise<Response> => {
+    try {
+      return await serve(request, context);
+    } catch (error) {
+      if (isResponse(error)) return passedOn(error);
+      if (!isStoreUnavailable(error)) throw error;
+      const accept = request.headers.get('accept');
+      return problemResponse(createProblem('store_unavailable'), { accept, docs: options.docs });
+    }
+  };
+}
+
+type Asked = { readonly operationId: string } | { readonly procedure: string; readonly key: string };
+
+/** `undefined`: nothing was asked for; a text: what is wrong with the key. */
+function askedFor(request: Request): Asked | string | undefined {
+  const { pathname, searchParams } = new URL(request.url);
+  const [, segment] = /\/operations\/([^/]+)\/?$/.exec(pathname) ?? [];
+  if (segment !== undefined) {
+    const operationId = unescaped(segment);
+    return isName(operationId) ? { operationId } : undefined;
+  }
+  const procedure = searchParams.get('procedure');
+  const header = request.headers.get(HEADER.key);
+  if (!isName(procedure) || header === null) return undefined;
+  const parsed = parseKeyHeader(header);
+  return parsed.ok ? { procedure, key: parsed.key.key } : parsed.reason;
+}
+
+function unescaped(segment: string): string | undefined {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return undefined;
+  }
+}
+
+function statusAnswer(status: OperationStatus): Response {
+  const headers = new Headers({ 'Content-Type': 'application/json', 'Cache-Control': NO_STORE });
+  if (status.state !== 'not_found') {
+    headers.set(HEADER.operation, status.operationId);
+    if (status.retryAfterMs !== undefined) {
+      headers.set(HEADER.retryAfter, String(retryAfterSeconds(status.retryAfterMs)));
+    }
+  }
+  return new Response(JSON.stringify(status), { status: status.state === 'not_found' ? 404 : 200, headers });
+}

@@ -1,0 +1,38 @@
+import type { OperationStatus } from '@semel/contract/v1/pure';
+import type { Engine } from '../engine/engine.ts';
+import type { Sighting } from '../store/port.ts';
+
+/** What is known about an operation, for whoever may know it: the same on every carrier. */
+export async function statusFrom(
+  engine: Engine<unknown>,
+  { record, now }: Sighting,
+): Promise<OperationStatus> {
+  const history = await engine.store.history(record.operationId);
+  const outcome = engine.outcomeOf(record);
+  const iso = (ms: number): string => new Date(ms).toISOString();
+  return {
+    operationId: record.operationId,
+    procedure: record.procedure,
+    state: record.state,
+    attempt: record.attempt,
+    createdAt: iso(record.createdAt),
+    updatedAt: iso(record.updatedAt),
+    ...(record.expiresAt !== undefined && { expiresAt: iso(record.expiresAt) }),
+    ...(outcome !== undefined && { outcome }),
+    ...(record.leaseUntil !== undefined && {
+      retryAfterMs: Math.max(250, Math.ceil(Math.min(record.leaseUntil - now, 1000))),
+    }),
+    transitions: history.map(({ seq, from, to, attempt, at, cause }) => ({
+      seq,
+      from,
+      to,
+      attempt,
+      at: iso(at),
+      cause,
+    })),
+  };
+}
+
+/** What an id, a procedure's name or a key can be. Others are no record's, and no store need be asked with them. */
+export const isName = (value: unknown): value is string =>
+  typeof value === 'string' && /^[^\p{Cc}\p{Cs}]{1,1000}$/u.test(value);

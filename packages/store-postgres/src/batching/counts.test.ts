@@ -1,0 +1,149 @@
+import { randomBytes } from 'node:crypto';
+import type { Store } from '@semel/server/store';
+import pg from 'pg';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { migratePostgres } from '../migrations/migrate.ts';
+import { createPostgresStore } from '../store.ts';
+import { COMPLETED, createFixture, databaseUrl, type Fixture, request } from '../testing/fixture.ts';
+import type { BatchingKnobs } from './writes.ts';
+
+// What many callers cost together, exactly; and that a lone one costs what it did.
+
+const trace = { actor: 'request' };
+let db: Fixture;
+/** The name of every statement that pg was given, in order. */
+const sent: string[] = [];
+beforeAll(async () => {
+  db = await createFixture('batch_counts');
+});
+afterAll(() => db.close());
+beforeEach(() => {
+  sent.length = 0;
+  const query = pg.Client.prototype.query;
+  vi.spyOn(pg.Client.prototype, 'query').mockImplementation(function (this: pg.Client, ...args: unknown[]) {
+    const { name } = args[0] as { name?: string };
+    if (name !== undefined) sent.push(name.replace(/^semel_|_[0-9a-f]{12}$/g, ''));
+    return Reflect.apply(query, this, args) as unknown;
+  } as never);
+});
+afterEach(() => void vi.restoreAllMocks());
+
+async function leased(store: Store): Promise<void> {
+  const claimed = await store.claim(request());
+  if (!claimed.won) throw new Error('lost');
+  await store.settle(claimed.claim, COMPLETED, trace);
+}
+
+const callers = (count: number, call: () => Promise<void>) =>
+  Promise.all(Array.from({ length: count }, call)).then(() => undefined);
+
+test('64 callers at once are two statements', async () => {
+  sent.length = 0;
+  const store = db.store();
+  await callers(64, () => leased(store));
+  expect(sent).toEqual(['claim_many', 'settle_many']);
+});
+
+test('what is more than maxRows goes with the next', async () => {
+  const store = db.store({ batching: { maxRows: 100 } });
+  await callers(250, async () => void (await store.claim(request())));
+  expect(sent).toEqual(['claim_many', 'claim_many', 'claim_many']);
+});
+
+test('a lone caller, and one after the other, are the same statements as without batching', async () => {
+  for (const batching of [{}, false] as const) {
+    sent.length = 0;
+    const store = db.store({ batching });
+    await leased(store);
+    await leased(store);
+    expect(sent).toEqual(['claim', 'settle', 'claim', 'settle']);
+  }
+});
+
+test('a store that was told not to batches nothing', async () => {
+  const store = db.store({ batching: false });
+  await callers(8, () => leased(store));
+  expect(new Set(sent)).toEqual(new Set(['claim', 'settle']));
+});
+
+test.each([0, 1_001, 1.5, Number.NaN])('maxRows of %s is refused', (maxRows) => {
+  expect(() => createPostgresStore({ connection: databaseUrl, batching: { maxRows } })).toThrow(TypeError);
+});
+
+test.each([
+  { batching: { lanes: 1 } as BatchingKnobs, transactions: 2 },
+  { batching: false as const, transactions: 128 },
+])(
+  '64 leased executions with batching $batching are $transactions transactions',
+  async ({ batching, transactions }) => {
+    const run = async (times: number) => {
+      const { url, totals } = await freshDatabase();
+      // One lane opens one connection: as many in both runs.
+      const store = createPostgresStore({ connection: url, controlConnections: 1, batching });
+      for (let i = 0; i < times; i++) await callers(64, () => leased(store));
+      await store.close();
+      return (await totals()).transactions;
+    };
+    expect(Math.round(((await run(6)) - (await run(1))) / 5)).toBe(transactions);
+  },
+);
+
+test('two servers that batch the same 1,000 keys: one winner each, one settlement each, no deadlock', async () => {
+  const { url, totals } = await freshDatabase();
+  const stores = [1, 2].map(() => createPostgresStore({ connection: url }));
+  const keys = Array.from({ length: 1_000 }, (_, i) => `key-${i}`);
+  const shuffled = () => keys.toSorted(() => Math.random() - 0.5);
+  const claimed = (
+    await Promise.all(
+      stores.map((store) => Promise.all(shuffled().map((key) => store.claim(request({ key }))))),
+    )
+  ).flat();
+  const winners = claimed.flatMap((result) => (result.won ? [result.claim] : []));
+  expect(new Set(winners.map(({ key }) => key)).size).toBe(1_000);
+  expect(winners).toHaveLength(1_000);
+  // Each of them is settled by both, as if one had lost its acknowledgement.
+  const settled = await Promise.all(
+    stores.map((store) => Promise.all(winners.map((claim) => store.settle(claim, COMPLETED, trace)))),
+  );
+  expect(settled.flat().filter(({ kind }) => kind === 'settled')).toHaveLength(2_000);
+  await Promise.all(stores.map((store) => store.close()));
+  const { deadlocks, transitions, refused } = await totals();
+  expect({ deadlocks, transitions, refused }).toEqual({ deadlocks: 0, transitions: 1_000, refused: 0 });
+});
+
+/** Statistics are kept per database, so one that nobody else uses is counted. */
+async function freshDatabase() {
+  const name = `semel_batches_${randomBytes(4).toString('hex')}`;
+  await db.pool.query(`CREATE DATABASE ${name}`);
+  // Looked for before a batch gives up by itself: one that there is gets counted.
+  await db.pool.query(`ALTER DATABASE ${name} SET deadlock_timeout = '20ms'`);
+  const url = new URL(databaseUrl);
+  url.pathname = `/${name}`;
+  await migratePostgres({ connection: url.href });
+  return {
+    url: url.href,
+    async totals() {
+      const client = new pg.Client(url.href);
+      await client.connect();
+      const { rows: counted } = await client.query<{ transitions: number; refused: number }>(
+        `SELECT (SELECT count(*)::int FROM semel.transition) AS transitions,
+           (SELECT count(*)::int FROM semel.rejected_transition) AS refused`,
+      );
+      await client.end();
+      // A backend has reported everything once it is gone.
+      await vi.waitFor(async () => {
+        const { rows } = await db.pool.query(
+          `SELECT pid FROM pg_stat_activity WHERE datname = '${name}' AND backend_type = 'client backend'`,
+        );
+        if (rows.length > 0) throw new Error('still connected');
+      }, 10_000);
+      const { rows } = await db.pool.query<{ transactions: number; deadlocks: number }>(
+        `SELECT (xact_commit + xact_rollback)::int AS transactions, deadlocks::int
+         FROM pg_stat_database WHERE datname = '${name}'`,
+      );
+      await db.pool.query(`DROP DATABASE ${name} WITH (FORCE)`);
+      if (rows[0] === undefined || counted[0] === undefined) throw new Error('no statistics');
+      return { ...rows[0], ...counted[0] };
+    },
+  };
+}
