@@ -17,7 +17,18 @@ export const RULES: readonly PackageRules[] = [
   { folder: 'packages/contract', layers: [], mayImport: [] },
   {
     folder: 'packages/server',
-    layers: ['adapters', 'admission', 'engine', 'jobs', 'recovery', 'store', 'telemetry'],
+    // `inspect` looks at what the adapters made, and takes no part in a request.
+    layers: [
+      'inspect',
+      'adapters',
+      'admission',
+      'engine',
+      'jobs',
+      'recovery',
+      'sealing',
+      'store',
+      'telemetry',
+    ],
     mayImport: ['@semel/contract', '@semel/contract/v1', '@semel/contract/v1/pure'],
   },
   {
@@ -36,6 +47,7 @@ export const RULES: readonly PackageRules[] = [
     layers: [],
     mayImport: ['@semel/contract', '@semel/contract/v1', '@semel/contract/v1/pure', '@semel/server/store'],
   },
+  { folder: 'packages/cli', layers: [], mayImport: ['@semel/server/inspect'] },
 ];
 
 /** Tests, and what is there only for them: they may import what they test and what they test with. */

@@ -1,4 +1,4 @@
-// Finds or starts the Postgres that tests and the demo use. No service has to be installed first.
+// Finds or starts the Postgres and the Redis that tests, the demo and the bench use. No service has to be installed first.
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -86,7 +86,7 @@ const spawnArgs = (prefix, exe, args) => {
   return [c, a];
 };
 
-export async function ensurePostgres({ persistTo } = {}) {
+export async function ensurePostgres({ persistTo, settings = {} } = {}) {
   if (process.env.DATABASE_URL)
     return { url: process.env.DATABASE_URL, how: 'DATABASE_URL', stop: async () => {} };
   const pkg = pgPackage();
@@ -136,6 +136,7 @@ export async function ensurePostgres({ persistTo } = {}) {
     'listen_addresses=127.0.0.1',
     '-c',
     'unix_socket_directories=',
+    ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
   ]);
   const srv = startServer(c, a, opts, 'SIGINT');
   process.once('exit', forget);
@@ -148,4 +149,35 @@ export async function ensurePostgres({ persistTo } = {}) {
       forget();
     },
   };
+}
+
+// ---------- Redis ----------
+const redisServer = () => which('redis-server') ?? which('valkey-server');
+
+/** Debian and Ubuntu have both under one of these names. The package's own service stays off: a server of our own is used. */
+function installRedis() {
+  if (process.getuid?.() !== 0 || !which('apt-get')) return undefined;
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
+  const apt = (...args) =>
+    spawnSync('apt-get', args, { env, stdio: ['ignore', 'ignore', 'inherit'] }).status === 0;
+  process.stderr.write('No Redis here: installing one with apt-get\n');
+  apt('update');
+  for (const name of ['redis-server', 'valkey-server']) {
+    if (apt('install', '-y', '--no-install-recommends', name)) break;
+  }
+  return redisServer();
+}
+
+/** A Redis without persistence, on a port of its own, that ends with this process. */
+export async function ensureRedis() {
+  if (process.env.REDIS_URL) return { url: process.env.REDIS_URL, how: 'REDIS_URL', stop: async () => {} };
+  const bin = redisServer() ?? installRedis();
+  if (!bin) {
+    throw new Error('No Redis: set REDIS_URL, or install redis-server or valkey-server where PATH finds it.');
+  }
+  const port = await freePort();
+  const args = ['--port', port, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'].map(String);
+  const srv = startServer(bin, args, {}, 'SIGTERM');
+  await waitFor(srv, 'redis', async () => srv.log().includes('eady to accept connections'));
+  return { url: `redis://127.0.0.1:${port}`, how: `system ${bin}`, stop: srv.stop };
 }

@@ -6,10 +6,10 @@ export {
 } from './adapters/trpc/idempotency-context.ts';
 export type { StatusProcedure } from './adapters/trpc/status.ts';
 export {
-  DANGEROUSLY_SHARE_KEYS_BETWEEN_ALL_CALLERS,
   type IdempotencyMeta,
   type TrpcIdempotency,
   type TrpcIdempotencyOptions,
   trpcIdempotency,
   type WithOperation,
 } from './adapters/trpc/trpc-idempotency.ts';
+export { DANGEROUSLY_SHARE_KEYS_BETWEEN_ALL_CALLERS } from './admission/scope.ts';

@@ -1,0 +1,39 @@
+import { type Command, CommandError, messageOf, type Terminal } from './command.ts';
+import { inspectCommand } from './inspect/inspect-command.ts';
+
+/** A new subcommand is a line here. */
+const COMMANDS: Readonly<Record<string, Command>> = {
+  inspect: inspectCommand,
+};
+
+/** @returns the exit code; 2 for whatever kept the command from doing its work */
+export async function run(args: readonly string[], terminal: Terminal): Promise<number> {
+  const [name, ...rest] = args;
+  if (name === undefined || name === 'help' || name === '--help' || name === '-h') {
+    const asked = Object.hasOwn(COMMANDS, rest[0] ?? '') ? COMMANDS[rest[0] ?? ''] : undefined;
+    terminal.write(asked?.help ?? overview());
+    return name === undefined ? 2 : 0;
+  }
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (command === undefined) {
+    terminal.complain(`semel: there is no command ${name}. There is: ${Object.keys(COMMANDS).join(', ')}\n`);
+    return 2;
+  }
+  try {
+    if (rest.includes('--help') || rest.includes('-h')) {
+      terminal.write(command.help);
+      return 0;
+    }
+    return await command.run(rest, terminal);
+  } catch (error) {
+    const hint = error instanceof CommandError ? `\nsemel ${name} --help says how it's used.` : '';
+    terminal.complain(`semel ${name}: ${messageOf(error)}${hint}\n`);
+    return 2;
+  }
+}
+
+function overview(): string {
+  const width = Math.max(...Object.keys(COMMANDS).map((name) => name.length));
+  const lines = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`);
+  return `Usage: semel <command> [options]\n\n${lines.join('\n')}\n\nsemel <command> --help says more.\n`;
+}
