@@ -1,0 +1,1 @@
+export { order as POST } from '../../../.generated/routes.mjs';

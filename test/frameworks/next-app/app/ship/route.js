@@ -1,0 +1,1 @@
+export { ship as POST } from '../../.generated/routes.mjs';
