@@ -9,13 +9,16 @@ export interface Banner {
 
 /** What `npm start` prints: where everything is, and a line to paste. */
 export function banner({ url, services, demoKeys }: Banner): string {
-  const { database, provider, providerUrl } = services;
+  const { database, provider, providerUrl, campus } = services;
   const [first] = demoKeys;
   const rows: [string, string][] = [
-    ['API', `${url}/trpc`],
+    ['REST', `${url}/v1  ${url}/openapi.json`],
+    ['tRPC', `${url}/trpc`],
     ['health', `${url}/healthz  ${url}/readyz  ${url}/metrics`],
     ['database', database === 'embedded' ? 'embedded Postgres' : 'DATABASE_URL'],
     ['provider', provider === 'simulator' ? `simulator, ${providerUrl}/_sim/charges` : provider],
+    ['billing', campusAddress(campus.billing, 'invoices')],
+    ['roster', campusAddress(campus.roster, 'seats')],
     ...demoKeys.map(({ key, tenantId, role }): [string, string] => [
       'demo key',
       `${key}  (${tenantId}, ${role})`,
@@ -39,9 +42,14 @@ export function banner({ url, services, demoKeys }: Banner): string {
   return ['', 'Semel reference server', ...lines, ...hint, ''].join('\n');
 }
 
+const campusAddress = (address: Services['campus']['billing'], counts: string): string => {
+  if (address === undefined) return 'none: nobody is enrolled here';
+  return address.isSimulator ? `simulator, ${address.url}/_sim/${counts}` : address.url;
+};
+
 const curl = (url: string, key: string): string =>
   [
-    `  curl -i ${url}/trpc/payments.create -H 'Authorization: Bearer ${key}' -H 'Content-Type: application/json'`,
+    `  curl -i ${url}/v1/payments -H 'Authorization: Bearer ${key}' -H 'Content-Type: application/json'`,
     ` -H 'Idempotency-Key: "${new Date().toISOString().slice(0, 19)}-coffee"'`,
-    ` -d '{"json":{"amount":450,"currency":"EUR","customer":"cus_ok","reference":"coffee"}}'`,
+    ` -d '{"amount":450,"currency":"EUR","customer":"cus_ok","reference":"coffee"}'`,
   ].join('');

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensurePostgres } from '@semel/dev-services';
 import { createProviderSim } from '@semel/provider-sim';
+import { type EmbeddedCampus, startCampus } from './enrollments/embedded-campus.ts';
 import type { Settings } from './settings.ts';
 
 /** What the server needs beside itself: given by the settings, or started here. */
@@ -11,6 +12,7 @@ export interface Services {
   /** Absent: the real provider. */
   readonly providerUrl: string | undefined;
   readonly provider: 'PROVIDER_URL' | 'simulator' | 'stripe';
+  readonly campus: Pick<EmbeddedCampus, 'billing' | 'roster'>;
   stop(): Promise<void>;
 }
 
@@ -21,12 +23,15 @@ export async function startServices(settings: Settings): Promise<Services> {
   const postgres = settings.databaseUrl === undefined ? await startPostgres(settings) : undefined;
   const provider = providerFor(settings);
   const simulator = provider === 'simulator' ? await startSimulator(settings) : undefined;
+  const campus = await startCampus(settings);
   return {
     databaseUrl: postgres?.url ?? (settings.databaseUrl as string),
     database: postgres === undefined ? 'DATABASE_URL' : 'embedded',
     providerUrl: simulator?.url ?? settings.providerUrl,
     provider,
+    campus,
     async stop() {
+      await campus.stop();
       await simulator?.close();
       await postgres?.stop();
     },

@@ -62,8 +62,14 @@ async function openDatabase(): Promise<{ url: string; stop(): Promise<void> }> {
   const settings = readSettings(process.env);
   const url = settings.databaseUrl ?? runningPostgresUrl(settings);
   if (url !== undefined) return { url, stop: async () => {} };
-  // No simulator for this: the address is never asked.
-  const services = await startServices({ ...settings, providerUrl: 'http://127.0.0.1:9' });
+  // No simulators for this: the addresses are never asked.
+  const nobody = 'http://127.0.0.1:9';
+  const services = await startServices({
+    ...settings,
+    providerUrl: nobody,
+    billingUrl: nobody,
+    rosterUrl: nobody,
+  });
   return { url: services.databaseUrl, stop: () => services.stop() };
 }
 

@@ -27,6 +27,9 @@ const NOTHING = {
   DATABASE_URL: undefined,
   PROVIDER_URL: undefined,
   STRIPE_API_KEY: undefined,
+  // Nobody is enrolled here (enrollments/embedded-campus.test.ts): no need to start the services.
+  BILLING_URL: 'http://127.0.0.1:9',
+  ROSTER_URL: 'http://127.0.0.1:9',
 };
 const start = (env: Record<string, string | undefined>) =>
   startChild({

@@ -16,8 +16,9 @@ let settings: Settings;
 try {
   settings = readSettings(process.env);
   services = await startServices(settings);
-  const { databaseUrl, providerUrl } = services;
-  settings = { ...settings, databaseUrl, providerUrl };
+  const { databaseUrl, providerUrl, campus } = services;
+  const [billingUrl, rosterUrl] = [campus.billing?.url, campus.roster?.url];
+  settings = { ...settings, databaseUrl, providerUrl, billingUrl, rosterUrl };
   await migrateDatabase(databaseUrl);
   await migratePostgres({ connection: databaseUrl });
   if (settings.demoKeys) await withDatabase(databaseUrl, ensureDemoKeys);

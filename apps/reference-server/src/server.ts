@@ -10,11 +10,13 @@ import { createAuthenticate, type Principal } from './access/authenticate.ts';
 import { createReadPool } from './database/pool.ts';
 import { authenticateRequests } from './http/authentication.ts';
 import { createContexts } from './http/context.ts';
-import { shapeErrors } from './http/errors.ts';
+import { allowOrigins } from './http/cors.ts';
+import { createErrorAnswer, shapeErrors } from './http/errors.ts';
 import { addHealth } from './http/health.ts';
 import { limitRates } from './http/limits.ts';
 import { createStripeProvider } from './payments/stripe-provider.ts';
 import { type AppRouter, createRouter } from './procedures/router.ts';
+import { addRest } from './rest/rest.ts';
 import type { Settings } from './settings.ts';
 import { type LogStream, loggerOptions } from './telemetry/logging.ts';
 import { startMetrics } from './telemetry/metrics.ts';
@@ -59,6 +61,7 @@ export async function createReferenceServer({
     bodyLimit: settings.bodyLimitBytes,
     genReqId: () => randomUUID(),
     logController: new LogController({ requestIdLogLabel: 'requestId' }),
+    frameworkErrors: createErrorAnswer(settings) as never,
     routerOptions: { maxParamLength: 5_000 }, // a batch's paths stand in one path parameter
   });
   const { log } = app;
@@ -86,6 +89,7 @@ export async function createReferenceServer({
     withRequestId(request.id, done);
   });
   shapeErrors(app, settings);
+  await allowOrigins(app, settings);
   await app.register(helmet);
   authenticateRequests(app, authenticate);
   await limitRates(app, settings);
@@ -106,6 +110,12 @@ export async function createReferenceServer({
       },
     },
   } satisfies FastifyTRPCPluginOptions<AppRouter>);
+  await addRest(app, {
+    router,
+    idempotent,
+    bodyLimitBytes: settings.bodyLimitBytes,
+    onError: ({ error, procedure }) => log.error({ err: error, procedure }, 'procedure failed'),
+  });
 
   let draining = false;
   addHealth(app, {

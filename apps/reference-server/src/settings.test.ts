@@ -22,8 +22,12 @@ test('an empty environment gives an embedded server on port 4000 with demo keys'
     isProduction: false,
     demoKeys: true,
     bodyLimitBytes: 262_144,
+    corsOrigins: [],
     rateLimit: { max: 6_000, windowMs: 10_000 },
     payment: { leaseMs: 30_000, timeoutMs: 4_000, retries: 1 },
+    billingUrl: undefined,
+    rosterUrl: undefined,
+    enrollment: { leaseMs: 30_000, timeoutMs: 4_000 },
     drainMs: 10_000,
   });
   expect(dataDir).toMatch(/[\\/]\.data$/);
@@ -87,3 +91,26 @@ test('a lease that a call to the provider can outlive is refused', () => {
   expect(message({ PAYMENT_LEASE_MS: '8500' })).toContain('PAYMENT_LEASE_MS must outlast');
   expect(readSettings({ PAYMENT_LEASE_MS: '8501' }).payment.leaseMs).toBe(8_501);
 });
+
+test('a lease that a call to billing or roster can outlive is refused', () => {
+  expect(message({ ENROLLMENT_LEASE_MS: '4000' })).toContain('ENROLLMENT_LEASE_MS must outlast');
+  expect(readSettings({ ENROLLMENT_LEASE_MS: '4001' }).enrollment.leaseMs).toBe(4_001);
+});
+
+test('production with one of the two enrollment services is refused, naming the other', () => {
+  const production = { NODE_ENV: 'production', DATABASE_URL: 'postgres://db/x', STRIPE_API_KEY: 'sk_live_x' };
+  expect(message({ ...production, BILLING_URL: 'https://billing' })).toContain('ROSTER_URL is required');
+  expect(message({ ...production, ROSTER_URL: 'https://roster' })).toContain('BILLING_URL is required');
+});
+
+test.each([
+  ['https://shop.example, http://localhost:3000', ['https://shop.example', 'http://localhost:3000']],
+  ['*', ['*']],
+])('CORS_ORIGINS=%s is a list of origins', (CORS_ORIGINS, expected) => {
+  expect(readSettings({ CORS_ORIGINS }).corsOrigins).toStrictEqual(expected);
+});
+
+test.each(['shop.example', 'https://shop.example/', 'https://*.example', 'null', 'https://a.example,'])(
+  'an origin of %j is refused',
+  (CORS_ORIGINS) => expect(message({ CORS_ORIGINS })).toContain('CORS_ORIGINS must be origins such as'),
+);

@@ -17,10 +17,17 @@ export interface Settings {
   /** Whether `sk_demo_…` keys are made and let in. */
   readonly demoKeys: boolean;
   readonly bodyLimitBytes: number;
+  /** Web pages of these origins may call; `*` is any. */
+  readonly corsOrigins: readonly string[];
   /** Requests per API key (per address where there is none). */
   readonly rateLimit: { readonly max: number; readonly windowMs: number };
   /** One call to the provider may take `timeoutMs · (retries + 1)` and the pauses between; the lease outlasts it. */
   readonly payment: { readonly leaseMs: number; readonly timeoutMs: number; readonly retries: number };
+  /** Of the services that enrollments need; absent: simulators, and none in production. */
+  readonly billingUrl: string | undefined;
+  readonly rosterUrl: string | undefined;
+  /** One call to billing or roster may take `timeoutMs`; the lease outlasts it. */
+  readonly enrollment: { readonly leaseMs: number; readonly timeoutMs: number };
   readonly drainMs: number;
 }
 
@@ -44,6 +51,10 @@ const url = (...protocols: string[]) =>
     error: `must be a URL that begins with ${protocols.map((p) => `${p}//`).join(' or ')}`,
   });
 
+// `https://*.example` is a host's name to a URL, and no browser's origin.
+const isOrigin = (text: string): boolean =>
+  URL.canParse(text) && new URL(text).origin === text && !text.includes('*');
+
 const environment = z.object({
   PORT: whole(0, 65_535).default(4000),
   HOST: z.string().default('127.0.0.1'),
@@ -57,12 +68,24 @@ const environment = z.object({
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   NODE_ENV: z.string().optional(),
   SEMEL_DEMO_KEYS: z.enum(['0', '1']).optional(),
+  CORS_ORIGINS: z
+    .string()
+    .transform((list) => list.split(',').map((origin) => origin.trim()))
+    .refine(
+      (origins) => origins.every((origin) => origin === '*' || isOrigin(origin)),
+      'must be origins such as https://shop.example, separated by commas, or *',
+    )
+    .optional(),
   BODY_LIMIT_BYTES: whole(1_024, 16_777_216).default(262_144),
   RATE_LIMIT_MAX: whole(1, 10_000_000).default(6_000),
   RATE_LIMIT_WINDOW_MS: whole(100, 3_600_000).default(10_000),
   PAYMENT_LEASE_MS: whole(1_000, 600_000).default(30_000),
   PROVIDER_TIMEOUT_MS: whole(100, 120_000).default(4_000),
   PROVIDER_RETRIES: whole(0, 5).default(1),
+  BILLING_URL: url('http:', 'https:').optional(),
+  ROSTER_URL: url('http:', 'https:').optional(),
+  CAMPUS_TIMEOUT_MS: whole(100, 120_000).default(4_000),
+  ENROLLMENT_LEASE_MS: whole(1_000, 600_000).default(30_000),
   DRAIN_DEADLINE_MS: whole(100, 600_000).default(10_000),
 });
 
@@ -98,6 +121,15 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
       `PAYMENT_LEASE_MS must outlast a call to the provider: with PROVIDER_TIMEOUT_MS=${is.PROVIDER_TIMEOUT_MS} and PROVIDER_RETRIES=${is.PROVIDER_RETRIES} that is ${longestCallMs} ms`,
     );
   }
+  if (isProduction && (is.BILLING_URL === undefined) !== (is.ROSTER_URL === undefined)) {
+    const missing = is.BILLING_URL === undefined ? 'BILLING_URL' : 'ROSTER_URL';
+    problems.push(`${missing} is required with NODE_ENV=production where the other service's address is set`);
+  }
+  if (is.CAMPUS_TIMEOUT_MS >= is.ENROLLMENT_LEASE_MS) {
+    problems.push(
+      `ENROLLMENT_LEASE_MS must outlast a call to billing or roster: CAMPUS_TIMEOUT_MS is ${is.CAMPUS_TIMEOUT_MS} ms`,
+    );
+  }
   if (problems.length > 0) throw wrong(problems);
 
   return {
@@ -111,12 +143,16 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     isProduction,
     demoKeys: !isProduction && (is.SEMEL_DEMO_KEYS ?? (is.DATABASE_URL === undefined ? '1' : '0')) === '1',
     bodyLimitBytes: is.BODY_LIMIT_BYTES,
+    corsOrigins: is.CORS_ORIGINS ?? [],
     rateLimit: { max: is.RATE_LIMIT_MAX, windowMs: is.RATE_LIMIT_WINDOW_MS },
     payment: {
       leaseMs: is.PAYMENT_LEASE_MS,
       timeoutMs: is.PROVIDER_TIMEOUT_MS,
       retries: is.PROVIDER_RETRIES,
     },
+    billingUrl: is.BILLING_URL,
+    rosterUrl: is.ROSTER_URL,
+    enrollment: { leaseMs: is.ENROLLMENT_LEASE_MS, timeoutMs: is.CAMPUS_TIMEOUT_MS },
     drainMs: is.DRAIN_DEADLINE_MS,
   };
 }

@@ -25,6 +25,9 @@ export interface Result {
   readonly effects: number;
   /** Charges counted at the provider; `undefined` where no money moves. */
   readonly charges: number | undefined;
+  /** Open invoices counted by billing, and taken seats counted by the roster, where somebody enrolls. */
+  readonly invoices?: number;
+  readonly seats?: number;
   /** What is not as it should be; empty is the good news. */
   readonly problems: readonly string[];
 }

@@ -15,6 +15,15 @@ export async function countOrders(db: pg.Pool, prefix: string): Promise<readonly
   return rows.map(({ sku }) => sku);
 }
 
+/** The students whose name begins so: one for each enrollment. */
+export async function countEnrollments(db: pg.Pool, prefix: string): Promise<readonly string[]> {
+  const { rows } = await db.query<{ student: string }>(
+    'SELECT student_id AS student FROM campus.enrollment WHERE starts_with(student_id, $1)',
+    [prefix],
+  );
+  return rows.map(({ student }) => student);
+}
+
 /** One for each row, whatever its state. */
 export async function countPayments(db: pg.Pool, prefix: string): Promise<readonly PaymentCount[]> {
   const { rows } = await db.query<PaymentCount>(

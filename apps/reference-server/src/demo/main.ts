@@ -1,4 +1,5 @@
 import type { Act, Result } from './act.ts';
+import { enrollmentStorm, fullCourse, twoStudents } from './enrollments.ts';
 import { killedServer } from './killed-server.ts';
 import { lostAtTheClient, lostAtTheProvider } from './lost-answers.ts';
 import { declinedCard, reusedKey } from './refusals.ts';
@@ -17,6 +18,9 @@ const STORY: readonly Act[] = [
   declinedCard,
   reusedKey,
   twoTenants,
+  enrollmentStorm,
+  twoStudents,
+  fullCourse,
 ];
 
 /** A story that goes well takes a quarter of that. One that doesn't must come to an end too. */
@@ -37,6 +41,8 @@ const COLUMNS: readonly Column<Result>[] = [
   count('unknown', ({ tally }) => tally.unanswered),
   count('rows', ({ effects }) => effects),
   count('charges', ({ charges }) => charges),
+  count('invoices', ({ invoices }) => invoices),
+  count('seats', ({ seats }) => seats),
   {
     title: '',
     align: 'left',
@@ -47,7 +53,7 @@ const COLUMNS: readonly Column<Result>[] = [
 // What was started ends with this process, and that has to end the ordinary way.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 
-heading('Setting the stage: a database, a payment provider, two servers');
+heading('Setting the stage: a database, a payment provider, billing, a roster, two servers');
 const stage = await setStage().catch((error: unknown) => {
   console.error(`demo: ${error instanceof Error ? error.message : String(error)}`);
   process.exit(1);
@@ -66,7 +72,9 @@ say(table(COLUMNS, results));
 say(
   'calls: made by the story. sent: requests that took. ran, replayed, refused, unknown: what the clients were told.',
 );
-say('rows: counted in the database. charges: counted by the provider.');
+say(
+  'rows: counted in the database. charges, invoices (open), seats (taken): counted by those services themselves.',
+);
 say('A 202 job comes with queued work: not part of this version yet.');
 const problems = results.flatMap(({ title, problems }) => [
   ...problems.slice(0, 5).map((problem) => `${title}: ${problem}`),

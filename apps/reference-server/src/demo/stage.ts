@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
+import { type CampusOracle, campusOracle } from '@semel/campus-sim';
 import { ensurePostgres } from '@semel/dev-services';
 import type { ChargeCount } from '@semel/provider-sim';
 import { type Child, startChild } from '@semel/testing/faults';
 import pg from 'pg';
-import { countOrders, countPayments, type PaymentCount } from './counts.ts';
+import { countEnrollments, countOrders, countPayments, type PaymentCount } from './counts.ts';
 
 /** A server of the story: a process of its own, which can be killed and started again at the same address. */
 export interface StageServer {
@@ -13,7 +14,7 @@ export interface StageServer {
   start(): Promise<void>;
 }
 
-/** Everything that is real here: a database, the provider's simulator, two servers. */
+/** Everything that is real here: a database, the provider's simulator, billing and roster, two servers. */
 export interface Stage {
   /** Two processes on one database. */
   readonly servers: readonly [StageServer, StageServer];
@@ -24,13 +25,18 @@ export interface Stage {
   charges(prefix: string): Promise<readonly ChargeCount[]>;
   orders(prefix: string): Promise<readonly string[]>;
   payments(prefix: string): Promise<readonly PaymentCount[]>;
+  enrollments(prefix: string): Promise<readonly string[]>;
+  readonly billing: CampusOracle;
+  readonly roster: CampusOracle;
   close(): Promise<void>;
 }
 
 const SERVER = new URL('../main.ts', import.meta.url);
+const CAMPUS = new URL('../../../campus-sim/src/main.ts', import.meta.url);
 const SIMULATOR = new URL('../../../provider-sim/src/main.ts', import.meta.url);
 /** Short, so that nobody waits half a minute for a dead server's claim; still longer than a call to the provider. */
 const LEASE_MS = 10_000;
+const ENROLLMENT_LEASE_MS = 5_000;
 
 export async function setStage(): Promise<Stage & { readonly where: string }> {
   const undo: (() => Promise<unknown>)[] = [];
@@ -45,7 +51,17 @@ export async function setStage(): Promise<Stage & { readonly where: string }> {
     const simulator = await startChild({ file: SIMULATOR, env: { PORT: '0', DATA_FILE: undefined } });
     undo.push(() => simulator.terminate());
     const providerUrl = String(simulator.ready.url);
-    const env = serverEnv(database.url, providerUrl);
+    const startService = async (service: string): Promise<CampusOracle> => {
+      const child = await startChild({
+        file: CAMPUS,
+        args: ['--service', service],
+        env: { PORT: '0', DATA_FILE: undefined },
+      });
+      undo.push(() => child.terminate());
+      return campusOracle(String(child.ready.url));
+    };
+    const [billing, roster] = await Promise.all([startService('billing'), startService('roster')]);
+    const env = serverEnv(database.url, { providerUrl, billingUrl: billing.url, rosterUrl: roster.url });
     const first = await createServer(env); // alone: it migrates
     undo.push(() => first.stop());
     const second = await createServer(env);
@@ -54,7 +70,7 @@ export async function setStage(): Promise<Stage & { readonly where: string }> {
     undo.push(() => pool.end());
 
     return {
-      where: `database ${postgres.how.split(' ')[0]}, provider simulator ${providerUrl}, servers ${first.url} and ${second.url}`,
+      where: `database ${postgres.how.split(' ')[0]}, provider simulator ${providerUrl}, billing ${billing.url}, roster ${roster.url}, servers ${first.url} and ${second.url}`,
       servers: [first, second],
       run: randomBytes(3).toString('hex'),
       leaseMs: LEASE_MS,
@@ -65,6 +81,9 @@ export async function setStage(): Promise<Stage & { readonly where: string }> {
       },
       orders: (prefix) => countOrders(pool, prefix),
       payments: (prefix) => countPayments(pool, prefix),
+      enrollments: (prefix) => countEnrollments(pool, prefix),
+      billing,
+      roster,
       close,
     };
   } catch (error) {
@@ -73,14 +92,24 @@ export async function setStage(): Promise<Stage & { readonly where: string }> {
   }
 }
 
-const serverEnv = (databaseUrl: string, providerUrl: string): Record<string, string | undefined> => ({
+const serverEnv = (
+  databaseUrl: string,
+  {
+    providerUrl,
+    billingUrl,
+    rosterUrl,
+  }: Readonly<Record<'providerUrl' | 'billingUrl' | 'rosterUrl', string>>,
+): Record<string, string | undefined> => ({
   NODE_ENV: undefined,
   HOST: undefined,
   STRIPE_API_KEY: undefined,
   DATABASE_URL: databaseUrl,
   PROVIDER_URL: providerUrl,
+  BILLING_URL: billingUrl,
+  ROSTER_URL: rosterUrl,
   SEMEL_DEMO_KEYS: '1',
   PAYMENT_LEASE_MS: String(LEASE_MS),
+  ENROLLMENT_LEASE_MS: String(ENROLLMENT_LEASE_MS),
   LOG_LEVEL: 'error',
 });
 

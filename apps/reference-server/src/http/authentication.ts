@@ -8,8 +8,10 @@ declare module 'fastify' {
   }
 }
 
-/** Routes outside `/trpc` (health, metrics) ask for no key. */
-export const needsKey = (request: FastifyRequest): boolean => request.url.startsWith('/trpc');
+const ASKED = /^\/(?:trpc|v1|idempotency)(?![\w-])/;
+
+/** Routes that are no procedure's (health, metrics, the OpenAPI document) ask for no key. */
+export const needsKey = (request: FastifyRequest): boolean => ASKED.test(request.url);
 
 /** Finds out who asks before anything is counted, read or parsed. Refusing is the procedures' part. */
 export function authenticateRequests(app: FastifyInstance, authenticate: Authenticate): void {

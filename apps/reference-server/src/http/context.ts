@@ -11,7 +11,8 @@ interface Call {
   readonly info: TRPCRequestInfo;
 }
 
-const UNKNOWN: Authentication = { kind: 'unknown' };
+/** Who asks where nobody was asked who it is. */
+export const UNKNOWN: Authentication = { kind: 'unknown' };
 const TRACEPARENT = /^[\da-f]{2}-([\da-f]{32})-[\da-f]{16}-[\da-f]{2}$/;
 
 /** Makes procedures' contexts for both carriers, HTTP and sockets. */
@@ -50,5 +51,5 @@ export function createContexts(app: FastifyInstance, authenticate: Authenticate)
 }
 
 /** The caller's own trace, where it has one: then its spans and our audit rows are found by one id. */
-const traceIdOf = (header: string | string[] | undefined): string | undefined =>
+export const traceIdOf = (header: string | string[] | undefined): string | undefined =>
   typeof header === 'string' ? TRACEPARENT.exec(header)?.[1] : undefined;

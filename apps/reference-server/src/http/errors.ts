@@ -1,8 +1,9 @@
 import { TRPCError } from '@trpc/server';
 import { getHTTPStatusCodeFromError } from '@trpc/server/http';
 import { TRPC_ERROR_CODES_BY_KEY } from '@trpc/server/rpc';
-import type { FastifyError, FastifyInstance } from 'fastify';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import superjson from 'superjson';
+import { answerProblem, plain, problemFromError } from '../rest/problem.ts';
 
 const CODES: Readonly<Record<number, TRPCError['code']>> = {
   400: 'BAD_REQUEST',
@@ -12,29 +13,53 @@ const CODES: Readonly<Record<number, TRPCError['code']>> = {
   503: 'SERVICE_UNAVAILABLE',
 };
 
+interface Limits {
+  readonly bodyLimitBytes: number;
+}
+
+const isTrpc = ({ url }: FastifyRequest): boolean => url.startsWith('/trpc');
+
 /**
- * What is refused at the door, before tRPC sees it (too large, too often, not JSON), is answered as tRPC would answer it,
- * so that clients find code and status where they always find them. One object also answers a whole batch.
+ * What is refused at the door, before a procedure is called (too large, too often, not JSON): as tRPC would answer it
+ * under `/trpc`, so that clients find code and status where they always find them, and as a problem document elsewhere.
  */
-export function shapeErrors(
-  app: FastifyInstance,
-  { bodyLimitBytes }: { readonly bodyLimitBytes: number },
-): void {
-  app.setErrorHandler((error: FastifyError, request, reply) => {
-    const status = error.statusCode !== undefined && error.statusCode >= 400 ? error.statusCode : 500;
-    if (status >= 500) request.log.error({ err: error }, 'request failed');
-    const message =
-      status === 413
-        ? `The request body is larger than ${bodyLimitBytes} bytes`
-        : status >= 500
-          ? 'Internal server error'
-          : error.message;
-    const code = CODES[status] ?? (status >= 500 ? 'INTERNAL_SERVER_ERROR' : 'BAD_REQUEST');
-    return reply.status(status).send(bodyFrom(code, message));
-  });
-  app.setNotFoundHandler((_request, reply) =>
-    reply.status(404).send(bodyFrom('NOT_FOUND', 'There is nothing here')),
+export function shapeErrors(app: FastifyInstance, limits: Limits): void {
+  app.setErrorHandler(createErrorAnswer(limits));
+  app.setNotFoundHandler((request, reply) =>
+    isTrpc(request)
+      ? reply.status(404).send(bodyFrom('NOT_FOUND', 'There is nothing here'))
+      : answerProblem(request, reply, plain(404, 'There is nothing here')),
   );
+}
+
+/** Also for what is refused before there is a route (`frameworkErrors`). */
+export function createErrorAnswer(limits: Limits) {
+  return (error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    if (isTrpc(request)) return answerTrpc(error, request, reply, limits);
+    const problem = problemFromError(error, limits);
+    if (problem.status === 415) reply.header('accept-post', 'application/json');
+    if (problem.status >= 500) request.log.error({ err: error }, 'request failed');
+    return answerProblem(request, reply, problem);
+  };
+}
+
+/** One object also answers a whole batch. */
+function answerTrpc(
+  error: FastifyError,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { bodyLimitBytes }: Limits,
+): FastifyReply {
+  const status = error.statusCode !== undefined && error.statusCode >= 400 ? error.statusCode : 500;
+  if (status >= 500) request.log.error({ err: error }, 'request failed');
+  const message =
+    status === 413
+      ? `The request body is larger than ${bodyLimitBytes} bytes`
+      : status >= 500
+        ? 'Internal server error'
+        : error.message;
+  const code = CODES[status] ?? (status >= 500 ? 'INTERNAL_SERVER_ERROR' : 'BAD_REQUEST');
+  return reply.status(status).send(bodyFrom(code, message));
 }
 
 function bodyFrom(code: TRPCError['code'], message: string): object {

@@ -1,16 +1,25 @@
 import { z } from 'zod';
 import type { Queryable } from '../database/pool.ts';
+import { text } from '../database/text.ts';
 import type { Parts } from './parts.ts';
 import { permitted, t } from './trpc.ts';
 
-const order = z.object({ id: z.string(), sku: z.string(), quantity: z.int(), createdAt: z.string() });
+const orderRequest = z
+  .object({ sku: text(100), quantity: z.int().min(1).max(1_000_000) })
+  .meta({ id: 'OrderRequest' });
+const order = z
+  .object({ id: z.string(), sku: z.string(), quantity: z.int(), createdAt: z.string() })
+  .meta({ id: 'Order' });
 
 export const ordersRouter = ({ idempotent }: Parts) =>
   t.router({
     /** The whole effect is one row in the store's own database: one transaction, one commit, no lease. */
     create: idempotent(permitted('create'))
-      .meta({ idempotency: { mode: 'atomic', name: 'orders.create' } })
-      .input(z.object({ sku: z.string().min(1).max(100), quantity: z.int().min(1).max(1_000_000) }))
+      .meta({
+        idempotency: { mode: 'atomic', name: 'orders.create' },
+        rest: { method: 'POST', path: '/v1/orders', status: 201, summary: 'Orders something' },
+      })
+      .input(orderRequest)
       .output(order)
       .mutation(({ input, ctx: { operation, principal } }) =>
         insertOrder(operation.tx, { ...input, tenantId: principal.tenantId, operationId: operation.id }),

@@ -1,10 +1,13 @@
 import { TRPCError } from '@trpc/server';
 import { z } from 'zod';
+import { text } from '../database/text.ts';
 import { createPayment } from '../payments/create-payment.ts';
 import { payment, paymentRequest } from '../payments/payment.ts';
 import { findPayment, listPayments } from '../payments/records.ts';
 import type { Parts } from './parts.ts';
 import { permitted, t } from './trpc.ts';
+
+const paymentList = z.object({ payments: z.array(payment) }).meta({ id: 'PaymentList' });
 
 export const paymentsRouter = ({ idempotent, db, provider, refs, log, settings }: Parts) =>
   t.router({
@@ -20,6 +23,16 @@ export const paymentsRouter = ({ idempotent, db, provider, refs, log, settings }
           effects: 'steps',
           leaseMs: settings.payment.leaseMs,
         },
+        rest: {
+          method: 'POST',
+          path: '/v1/payments',
+          status: 201,
+          summary: 'Charges a customer',
+          refusals: {
+            402: 'The card was declined: stored, and replayed',
+            502: 'The payment provider gave no definite answer: ask again with the same key',
+          },
+        },
       })
       .input(paymentRequest)
       .output(payment)
@@ -28,7 +41,15 @@ export const paymentsRouter = ({ idempotent, db, provider, refs, log, settings }
       ),
 
     get: permitted('read')
-      .input(z.object({ id: z.string().min(1).max(100) }))
+      .meta({
+        rest: {
+          method: 'GET',
+          path: '/v1/payments/{id}',
+          summary: 'One payment',
+          refusals: { 404: 'There is no such payment' },
+        },
+      })
+      .input(z.object({ id: text(100) }))
       .output(payment)
       .query(async ({ input, ctx: { principal } }) => {
         const found = await findPayment(db, principal.tenantId, input.id);
@@ -39,8 +60,9 @@ export const paymentsRouter = ({ idempotent, db, provider, refs, log, settings }
 
     /** Newest first. */
     list: permitted('read')
+      .meta({ rest: { method: 'GET', path: '/v1/payments', summary: 'Payments, newest first' } })
       .input(z.object({ limit: z.int().min(1).max(100).default(20) }).default({ limit: 20 }))
-      .output(z.object({ payments: z.array(payment) }))
+      .output(paymentList)
       .query(async ({ input, ctx: { principal } }) => ({
         payments: [...(await listPayments(db, principal.tenantId, input.limit))],
       })),

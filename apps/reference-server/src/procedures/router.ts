@@ -1,3 +1,4 @@
+import { enrollmentsRouter } from './enrollments.ts';
 import { idempotencyRouter } from './idempotency.ts';
 import { ordersRouter } from './orders.ts';
 import type { Parts } from './parts.ts';
@@ -6,6 +7,7 @@ import { t } from './trpc.ts';
 
 export const createRouter = (parts: Parts) =>
   t.router({
+    enrollments: enrollmentsRouter(parts),
     idempotency: idempotencyRouter(parts),
     orders: ordersRouter(parts),
     payments: paymentsRouter(parts),

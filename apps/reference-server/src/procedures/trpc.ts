@@ -4,6 +4,7 @@ import superjson from 'superjson';
 import { ZodError } from 'zod';
 import type { Authentication, Principal } from '../access/authenticate.ts';
 import { allows, type Permission } from '../access/roles.ts';
+import type { RestMeta } from '../rest/route.ts';
 
 /** What a procedure knows about the request that called it. */
 export interface Context {
@@ -16,7 +17,7 @@ export interface Context {
 
 export const t = initTRPC
   .context<Context>()
-  .meta<IdempotencyMeta>()
+  .meta<IdempotencyMeta & RestMeta>()
   .create({
     transformer: superjson,
     isDev: false, // no stack traces in answers, whatever NODE_ENV says
@@ -53,7 +54,8 @@ export const permitted = (permission: Permission) =>
     return next({ ctx: { principal } });
   });
 
-function principalFrom(authentication: Authentication): Principal {
+/** @throws TRPCError UNAUTHORIZED, or SERVICE_UNAVAILABLE when nobody could look it up */
+export function principalFrom(authentication: Authentication): Principal {
   switch (authentication.kind) {
     case 'known':
       return authentication.principal;

@@ -28,13 +28,15 @@ const FIELDS = [
   'durationMs',
   'suspended',
   'deleted',
+  'purged',
+  'unsettled',
 ] as const;
 /** Where an outcome is a word, and not the stored answer. */
 const OUTCOMES: readonly unknown[] = ['completed', 'failed'];
 
 /**
  * One line per thing that happened to an operation. Operation id, key and provider reference stand in each where they
- * are known: any one of the three finds the other two. The scope is the tenant.
+ * are known: any one of the three finds the other two.
  */
 export function createOperationLog(log: Logger, refs: ProviderRefs): EventListener {
   return (event) => {
@@ -45,11 +47,17 @@ export function createOperationLog(log: Logger, refs: ProviderRefs): EventListen
       if (value === undefined || (field === 'outcome' && !OUTCOMES.includes(value))) continue;
       line[field] = value;
     }
-    line.tenant = said.scope;
+    line.tenant = tenantOf(said.scope);
     line.providerRef = refs.of(said.operationId as string | undefined);
     line.requestId = currentRequestId();
     if (said.error !== undefined) line.err = said.error;
     if (WARNINGS.has(event.type)) log.warn(line, `operation ${event.type}`);
     else log.info(line, `operation ${event.type}`);
   };
+}
+
+/** A scope is the tenant, or a part of it (`4:acme/ada`) where a policy narrows it. No tenant's name has a colon. */
+function tenantOf(scope: unknown): unknown {
+  const length = typeof scope === 'string' ? /^(\d+):/.exec(scope) : null;
+  return length === null ? scope : (scope as string).slice(length[0].length).slice(0, Number(length[1]));
 }

@@ -34,7 +34,9 @@ export async function createEmptyDatabase(serverUrl: string): Promise<TestDataba
   const url = new URL(serverUrl);
   url.pathname = `/${name}`;
   const pool = new pg.Pool({ connectionString: url.href, max: 4 });
-  pool.on('connect', (client) => client.on('error', () => {})); // it may still be closing when the database goes
+  // It may still be closing when the database goes, in use or idle.
+  pool.on('connect', (client) => client.on('error', () => {}));
+  pool.on('error', () => {});
   return {
     url: url.href,
     pool,
