@@ -1,61 +1,65 @@
-import { ensurePostgres } from '@semel/dev-services';
-import { createRig } from './in-process.ts';
-import { measure, type Sample, type Variant } from './measure.ts';
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import type { EngineRow } from './engine.ts';
+import type { Peer } from './peers/peer.ts';
+import { fullPlan, quickPlan } from './plan.ts';
+import { conditions } from './report/conditions.ts';
+import { document } from './report/document.ts';
+import { goals } from './report/goals.ts';
+import { svg } from './report/svg.ts';
+import { terminalTable } from './report/terminal.ts';
+import type { Row } from './row.ts';
+import { type Output, run } from './run.ts';
+import { VARIANTS } from './variants.ts';
 
 /**
- * `npm run bench [-- --quick] [-- --json]`: ours beside what one would write by hand, interleaved in one run.
- * Compare the ratios of a run, never its absolute figures with another machine's.
+ * `npm run bench [-- --quick --json --only bare,semel-atomic]`: ours beside published alternatives, interleaved in one
+ * run. Compare the ratios of a run, never its absolute figures with another machine's. Only a full run of all variants
+ * writes the documents.
  */
-const quick = process.argv.includes('--quick');
-const json = process.argv.includes('--json');
-const rounds = quick ? 5 : 15;
-const roundMs = quick ? 300 : 800;
+const { quick, json, only } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+    only: { type: 'string' },
+  },
+}).values;
+const variants = VARIANTS.filter(({ name }) => only === undefined || only.split(',').includes(name));
+const plan = quick ? quickPlan : fullPlan;
+const tell = (line: string) =>
+  process.stderr.write(`${(performance.now() / 1000).toFixed(0).padStart(4)} s  ${line}\n`);
 
-const postgres = await ensurePostgres();
-const rig = await createRig(postgres.url);
-const rows: (Sample & { scenario: string })[] = [];
-try {
-  for (const [scenario, variants] of [
-    ['first', rig.first],
-    ['replay', rig.replay],
-    ['engine', rig.engine],
-    ['trpc', rig.trpc],
-  ] as const satisfies readonly (readonly [string, readonly Variant[]])[]) {
-    // In memory everything is kept: short rounds, one caller.
-    const inMemory = scenario === 'engine' || scenario === 'trpc';
-    for (const callers of inMemory ? [1] : [1, 16]) {
-      const samples = await measure(variants, {
-        callers,
-        rounds: inMemory ? 7 : rounds,
-        roundMs: inMemory ? 200 : roundMs,
-        onRound: (round) => process.stderr.write(`\r${scenario}, ${callers} callers: round ${round} `),
-      });
-      process.stderr.write('\n');
-      for (const sample of samples) rows.push({ scenario, ...sample });
-    }
-  }
-} finally {
-  await rig.close();
-  await postgres.stop();
-}
-
-if (json) console.log(JSON.stringify({ rows }));
-else print();
+const rows: Row[] = [];
+const engineRows: EngineRow[] = [];
+// The promise of a quick run is its length: on a machine that is too busy the last rows are missing, and it says so.
+const cut = setTimeout(() => {
+  tell('out of time: what is missing from here on was not measured');
+  print();
+  process.exit();
+}, plan.endMs);
+const output: Output = {
+  tell,
+  add: (more) => rows.push(...more),
+  addEngine: (more) => engineRows.push(...more),
+};
+const services = await run(plan, output, variants);
+clearTimeout(cut);
+print();
+if (!quick && only === undefined) await write();
 
 function print(): void {
-  for (const scenario of new Set(rows.map((row) => row.scenario))) {
-    console.log(`\n${scenario}`);
-    console.log('  variant'.padEnd(42), 'callers', '  ratio', '    rps', '  p50 ms', '  p99 ms', '  CPU µs');
-    for (const row of rows.filter((r) => r.scenario === scenario)) {
-      console.log(
-        `  ${row.name}`.padEnd(42),
-        String(row.callers).padStart(7),
-        row.ratio.toFixed(2).padStart(7),
-        row.rps.toFixed(0).padStart(7),
-        row.p50Ms.toFixed(2).padStart(8),
-        row.p99Ms.toFixed(2).padStart(8),
-        row.cpuUs.toFixed(0).padStart(8),
-      );
-    }
-  }
+  console.log(json ? JSON.stringify({ rows }) : terminalTable(rows));
+}
+
+async function write(): Promise<void> {
+  const peers = new Map<string, Peer>();
+  for (const { name, load } of VARIANTS) peers.set(name, await load());
+  const durable = new Set([...peers].filter(([, peer]) => peer.durable).map(([name]) => name));
+  const judged = goals(rows, durable);
+  const folder = new URL('../../docs/reference/', import.meta.url);
+  const text = document({ rows, engine: engineRows, peers, goals: judged, conditions: conditions(services) });
+  writeFileSync(new URL('performance.md', folder), text);
+  writeFileSync(new URL('performance.svg', folder), svg(rows));
+  for (const { claim, measured, holds } of judged)
+    tell(`${holds ? 'holds' : 'DOES NOT HOLD'}: ${claim} (${measured})`);
 }

@@ -1,0 +1,74 @@
+/** How much of everything a run does. Moments are milliseconds since the run began. */
+export interface Plan {
+  readonly callers: readonly number[];
+  readonly rounds: number;
+  /** Before anything is measured, over HTTP, for each variant: of what there is until `warmUntilMs`. */
+  readonly warmUpMs: Span;
+  readonly warmUntilMs: number;
+  /** One variant's turn in one round: of what there is until `httpUntilMs`, then until `endMs`. */
+  readonly roundMs: Span;
+  readonly httpUntilMs: number;
+  /** Calls, one after the other, by which costs are counted before anything is timed. */
+  readonly counted: number;
+  /** Operations that have been executed before a replay is asked for. */
+  readonly hot: number;
+  readonly duplicates: { readonly keys: number; readonly maxMs: number };
+  readonly faultKeys: number;
+  /** Variants whose faults are tried at the same time. */
+  readonly faultsAtOnce: number;
+  /** No further fault is begun after this. */
+  readonly faultsUntilMs: number;
+  /** The engine beside hand-written code as well. */
+  readonly engine: boolean;
+  /** Whatever is measured by then is all. */
+  readonly endMs: number;
+}
+
+export interface Span {
+  readonly least: number;
+  readonly most: number;
+}
+
+/** An equal share of the time that is left, within the bounds. */
+export const share = ({ least, most }: Span, leftMs: number, among: number): number =>
+  Math.min(most, Math.max(least, leftMs / among));
+
+/**
+ * Ends within 90 s on two cores, also when they are busy. What is exact comes before the figures that noise would spoil
+ * anyway: duplicates and faults before rates in process.
+ */
+export const quickPlan: Plan = {
+  callers: [16],
+  rounds: 3,
+  warmUpMs: { least: 150, most: 1_000 },
+  warmUntilMs: 20_000,
+  roundMs: { least: 80, most: 300 },
+  httpUntilMs: 42_000,
+  counted: 10,
+  hot: 30,
+  duplicates: { keys: 20, maxMs: 400 },
+  faultKeys: 4,
+  faultsAtOnce: 16,
+  faultsUntilMs: 60_000,
+  engine: false,
+  endMs: 80_000,
+};
+
+const NEVER = 24 * 3_600_000;
+
+export const fullPlan: Plan = {
+  callers: [1, 16, 64],
+  rounds: 7,
+  warmUpMs: { least: 8_000, most: 8_000 },
+  warmUntilMs: NEVER,
+  roundMs: { least: 800, most: 800 },
+  httpUntilMs: NEVER,
+  counted: 200,
+  hot: 200,
+  duplicates: { keys: 200, maxMs: 15_000 },
+  faultKeys: 8,
+  faultsAtOnce: 3,
+  faultsUntilMs: NEVER,
+  engine: true,
+  endMs: NEVER,
+};
