@@ -12,10 +12,19 @@ export interface Examples {
   outputOf(file: string): string;
 }
 
-/** Writes a document's files where they can be run, after `edit`, which may move a port. */
-export function writeExamples(document: string, edit: (text: string) => string = (text) => text): Examples {
+/**
+ * Writes a document's files where they can be run, after `edit`, which may move a port.
+ *
+ * @param apart a name of its own for a test file that may run while another one uses the same document
+ */
+export function writeExamples(
+  document: string,
+  edit: (text: string) => string = (text) => text,
+  apart = '',
+): Examples {
   const blocks = markedBlocks(readFileSync(join(root, document), 'utf8'));
-  const folder = join(import.meta.dirname, '.generated', document.replaceAll('/', '-').replace(/\.md$/, ''));
+  const name = `${apart}${document.replaceAll('/', '-').replace(/\.md$/, '')}`;
+  const folder = join(import.meta.dirname, '.generated', name);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const files = blocks.filter(({ mark }) => mark === 'file');

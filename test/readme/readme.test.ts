@@ -75,15 +75,19 @@ test('docs/start.md stores orders in Postgres, once per key, also across a resta
   expect((await runFile(folder, 'client.ts', env)).match(UUID)?.[0]).toBe(before);
 });
 
-test.each(['docs/guides/atomic.md', 'docs/guides/leased.md', 'docs/guides/keys.md'])(
-  '%s prints what it says',
-  async (document) => {
-    const { folder, files, outputOf } = await examplesOf(document);
-    expect(files.length).toBeGreaterThan(0);
-    const env = await database();
-    for (const file of files) expect(await runFile(folder, file, env)).toBe(outputOf(file));
-  },
-);
+test.each([
+  'docs/guides/atomic.md',
+  'docs/guides/leased.md',
+  'docs/guides/keys.md',
+  'docs/guides/encryption.md',
+  'docs/guides/http.md',
+  'packages/server/README.md',
+])('%s prints what it says', async (document) => {
+  const { folder, files, outputOf } = await examplesOf(document);
+  expect(files.length).toBeGreaterThan(0);
+  const env = await database();
+  for (const file of files) expect(await runFile(folder, file, env)).toBe(outputOf(file));
+});
 
 test('every example compiles', async () => {
   const documents = [
@@ -92,6 +96,11 @@ test('every example compiles', async () => {
     'docs/guides/atomic.md',
     'docs/guides/leased.md',
     'docs/guides/keys.md',
+    'docs/guides/encryption.md',
+    'docs/guides/http.md',
+    'packages/server/README.md',
+    'docs/guides/inspect.md',
+    'packages/cli/README.md',
   ];
   const folder = join(import.meta.dirname, '.generated');
   mkdirSync(folder, { recursive: true });
