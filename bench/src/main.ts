@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { EngineRow } from './engine.ts';
 import type { Peer } from './peers/peer.ts';
-import { fullPlan, quickPlan } from './plan.ts';
+import { fullPlan, quickPlan, ratesPlan } from './plan.ts';
 import { conditions } from './report/conditions.ts';
 import { document } from './report/document.ts';
 import { goals } from './report/goals.ts';
@@ -13,19 +13,20 @@ import { type Output, run } from './run.ts';
 import { VARIANTS } from './variants.ts';
 
 /**
- * `npm run bench [-- --quick --json --only bare,semel-atomic]`: ours beside published alternatives, interleaved in one
+ * `npm run bench [-- --quick --rates --json --only bare,semel-atomic]`: ours beside published alternatives, interleaved in one
  * run. Compare the ratios of a run, never its absolute figures with another machine's. Only a full run of all variants
  * writes the documents.
  */
-const { quick, json, only } = parseArgs({
+const { quick, rates, json, only } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
+    rates: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     only: { type: 'string' },
   },
 }).values;
 const variants = VARIANTS.filter(({ name }) => only === undefined || only.split(',').includes(name));
-const plan = quick ? quickPlan : fullPlan;
+const plan = quick ? quickPlan : rates ? ratesPlan : fullPlan;
 const tell = (line: string) =>
   process.stderr.write(`${(performance.now() / 1000).toFixed(0).padStart(4)} s  ${line}\n`);
 
@@ -45,7 +46,7 @@ const output: Output = {
 const services = await run(plan, output, variants);
 clearTimeout(cut);
 print();
-if (!quick && only === undefined) await write();
+if (plan === fullPlan && only === undefined) await write();
 
 function print(): void {
   console.log(json ? JSON.stringify({ rows }) : terminalTable(rows));

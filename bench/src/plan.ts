@@ -33,6 +33,26 @@ export interface Span {
 export const share = ({ least, most }: Span, leftMs: number, among: number): number =>
   Math.min(most, Math.max(least, leftMs / among));
 
+const NEVER = 24 * 3_600_000;
+
+/** Warm, and nothing but rates at 16 callers: for whoever makes something faster. */
+export const ratesPlan: Plan = {
+  callers: [16],
+  rounds: 7,
+  warmUpMs: { least: 6_000, most: 6_000 },
+  warmUntilMs: NEVER,
+  roundMs: { least: 500, most: 500 },
+  httpUntilMs: NEVER,
+  counted: 50,
+  hot: 100,
+  duplicates: { keys: 50, maxMs: 5_000 },
+  faultKeys: 0,
+  faultsAtOnce: 1,
+  faultsUntilMs: 0,
+  engine: false,
+  endMs: NEVER,
+};
+
 /**
  * Ends within 90 s on two cores, also when they are busy. What is exact comes before the figures that noise would spoil
  * anyway: duplicates and faults before rates in process.
@@ -53,8 +73,6 @@ export const quickPlan: Plan = {
   engine: false,
   endMs: 80_000,
 };
-
-const NEVER = 24 * 3_600_000;
 
 export const fullPlan: Plan = {
   callers: [1, 16, 64],

@@ -53,6 +53,14 @@ export const VARIANTS: readonly Variant[] = [
     load: () => import('./ours/semel-leased.ts').then(({ semelLeased }) => semelLeased),
   },
   {
+    name: 'semel-leased-outside',
+    road: 'trpc',
+    against: 'bare',
+    replayName: 'semel-leased-outside-replay-postgres',
+    ours: true,
+    load: () => import('./ours/semel-leased-outside.ts').then(({ semelLeasedOutside }) => semelLeasedOutside),
+  },
+  {
     name: 'node-idempotency',
     road: 'trpc',
     against: 'bare',

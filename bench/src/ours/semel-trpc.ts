@@ -18,7 +18,7 @@ import { openSemel } from './open-semel.ts';
 
 type Tx = pg.ClientBase;
 type Effect = (input: ThingInput, operation: Operation<Tx>, create: Create) => Promise<Thing>;
-type Create = (input: ThingInput, tx: Tx) => Promise<Thing>;
+type Create = (input: ThingInput, tx?: Tx) => Promise<Thing>;
 
 /** A tRPC procedure of ours with the handler of all, on the Postgres store; called in process it is the engine alone. */
 export function semelOnTrpc(
