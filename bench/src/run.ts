@@ -65,6 +65,7 @@ const isCompared = ({ entrant: { variant } }: { readonly entrant: { readonly var
 
 async function warmUp({ entrant, server }: Live, ms: number): Promise<void> {
   await overHttp(entrant, server, freshKeys()).round(16, ms);
+  await entrant.analyze();
 }
 
 async function allFaults(

@@ -23,6 +23,7 @@ test('an empty environment gives an embedded server on port 4000 with demo keys'
     demoKeys: true,
     bodyLimitBytes: 262_144,
     corsOrigins: [],
+    maxInFlight: 250,
     rateLimit: { max: 6_000, windowMs: 10_000 },
     payment: { leaseMs: 30_000, timeoutMs: 4_000, retries: 1 },
     billingUrl: undefined,

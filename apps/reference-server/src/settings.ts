@@ -20,6 +20,8 @@ export interface Settings {
   /** Web pages of these origins may call; `*` is any. */
   readonly corsOrigins: readonly string[];
   /** Requests per API key (per address where there is none). */
+  /** Requests at work at once; more are answered 503. */
+  readonly maxInFlight: number;
   readonly rateLimit: { readonly max: number; readonly windowMs: number };
   /** One call to the provider may take `timeoutMs · (retries + 1)` and the pauses between; the lease outlasts it. */
   readonly payment: { readonly leaseMs: number; readonly timeoutMs: number; readonly retries: number };
@@ -77,6 +79,7 @@ const environment = z.object({
     )
     .optional(),
   BODY_LIMIT_BYTES: whole(1_024, 16_777_216).default(262_144),
+  MAX_IN_FLIGHT: whole(1, 100_000).default(250),
   RATE_LIMIT_MAX: whole(1, 10_000_000).default(6_000),
   RATE_LIMIT_WINDOW_MS: whole(100, 3_600_000).default(10_000),
   PAYMENT_LEASE_MS: whole(1_000, 600_000).default(30_000),
@@ -144,6 +147,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     demoKeys: !isProduction && (is.SEMEL_DEMO_KEYS ?? (is.DATABASE_URL === undefined ? '1' : '0')) === '1',
     bodyLimitBytes: is.BODY_LIMIT_BYTES,
     corsOrigins: is.CORS_ORIGINS ?? [],
+    maxInFlight: is.MAX_IN_FLIGHT,
     rateLimit: { max: is.RATE_LIMIT_MAX, windowMs: is.RATE_LIMIT_WINDOW_MS },
     payment: {
       leaseMs: is.PAYMENT_LEASE_MS,

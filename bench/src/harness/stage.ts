@@ -11,6 +11,8 @@ export interface Entrant {
   /** Its database's name, by which the meter knows it. */
   readonly database: string;
   start(options?: Omit<ServerOptions['services'], 'postgres' | 'redis'>): Promise<Server>;
+  /** What autovacuum does to a table within its first minutes: plans made while it was empty are made again. */
+  analyze(): Promise<void>;
   /** The id of every effect, by the reference it happened under. */
   effectsByReference(prefix: string): Promise<ReadonlyMap<string, readonly string[]>>;
   /** Effects that happened under references that begin so. */
@@ -88,17 +90,21 @@ function createEntrant(given: {
     // Redis has 16 databases unless told otherwise; names of keys differ anyway.
     ...(redis && { redis: redis.how === 'REDIS_URL' ? redis.url : `${redis.url}/${given.index % 16}` }),
   };
-  const ask = async <R extends pg.QueryResultRow>(sql: string, prefix: string): Promise<R[]> => {
+  const query = async <R extends pg.QueryResultRow>(sql: string, values: string[] = []): Promise<R[]> => {
     const client = new pg.Client({ connectionString: url.href });
     await client.connect();
-    const { rows } = await client.query<R>(sql, [`${prefix}%`]);
+    const { rows } = await client.query<R>(sql, values);
     await client.end();
     return rows;
   };
+  const ask = <R extends pg.QueryResultRow>(sql: string, prefix: string) => query<R>(sql, [`${prefix}%`]);
   return {
     variant,
     database,
     start: (options) => startServer({ variant: variant.name, services: { ...services, ...options } }),
+    async analyze() {
+      await query('analyze');
+    },
     effects: (prefix) =>
       ask<{ count: number }>(
         'select count(*)::int as count from effects where reference like $1',

@@ -4,6 +4,7 @@ import { TRPC_ERROR_CODES_BY_KEY } from '@trpc/server/rpc';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import superjson from 'superjson';
 import { answerProblem, plain, problemFromError } from '../rest/problem.ts';
+import { Overloaded } from './overload.ts';
 
 const CODES: Readonly<Record<number, TRPCError['code']>> = {
   400: 'BAD_REQUEST',
@@ -38,7 +39,9 @@ export function createErrorAnswer(limits: Limits) {
     if (isTrpc(request)) return answerTrpc(error, request, reply, limits);
     const problem = problemFromError(error, limits);
     if (problem.status === 415) reply.header('accept-post', 'application/json');
-    if (problem.status >= 500) request.log.error({ err: error }, 'request failed');
+    // One line for each refusal would be more work than what is refused.
+    if (problem.status >= 500 && !(error instanceof Overloaded))
+      request.log.error({ err: error }, 'request failed');
     return answerProblem(request, reply, problem);
   };
 }
@@ -51,11 +54,12 @@ function answerTrpc(
   { bodyLimitBytes }: Limits,
 ): FastifyReply {
   const status = error.statusCode !== undefined && error.statusCode >= 400 ? error.statusCode : 500;
-  if (status >= 500) request.log.error({ err: error }, 'request failed');
+  const isOverload = error instanceof Overloaded;
+  if (status >= 500 && !isOverload) request.log.error({ err: error }, 'request failed');
   const message =
     status === 413
       ? `The request body is larger than ${bodyLimitBytes} bytes`
-      : status >= 500
+      : status >= 500 && !isOverload
         ? 'Internal server error'
         : error.message;
   const code = CODES[status] ?? (status >= 500 ? 'INTERNAL_SERVER_ERROR' : 'BAD_REQUEST');

@@ -12,14 +12,12 @@ const LOCK_TIMEOUT_MS = 250;
 export const claimMany = (s: string) =>
   statement(
     'claim_many',
-    `WITH patience AS MATERIALIZED (SELECT set_config('lock_timeout', '${LOCK_TIMEOUT_MS}', true) AS given)
-INSERT INTO ${s}.operation (${REQUEST_COLUMNS},
+    `INSERT INTO ${s}.operation (${REQUEST_COLUMNS},
     state, attempt, version, created_at, updated_at, first_claimed_at, claimed_at, lease_until)
 SELECT w.*, 'processing', 1, 1, ${NOW}, ${NOW}, ${NOW}, ${NOW}, ${NOW} + w.lease_ms * interval '1 millisecond'
-FROM patience, unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+FROM unnest((SELECT $1::text[] WHERE set_config('lock_timeout', '${LOCK_TIMEOUT_MS}', true) IS NOT NULL), $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
     $9::float8[], $10::float8[], $11::float8[], $12::float8[], $13::float8[], $14::text[], $15::text[])
   AS w (${REQUEST_COLUMNS})
-WHERE patience.given IS NOT NULL
 ON CONFLICT DO NOTHING
 RETURNING operation_id, ${epochMs('created_at')}`,
   );
