@@ -12,6 +12,8 @@ export interface Variant {
   readonly replayName?: string;
   /** Is ours: held to more than being compared. */
   readonly ours?: true;
+  /** Is no product but a measure: ours needn't be ahead of it. */
+  readonly limit?: true;
   /** Is a measure for the others: has no key to protect, so faults are not tried on it. */
   readonly unprotected?: true;
   /** Is as fast as another: only what it does under duplicates and faults is of interest. */
@@ -35,6 +37,13 @@ export const VARIANTS: readonly Variant[] = [
     against: 'bare',
     unprotected: true,
     load: () => import('./peers/noop.ts').then(({ noop }) => noop),
+  },
+  {
+    name: 'hand-written',
+    road: 'trpc',
+    against: 'bare',
+    limit: true,
+    load: () => import('./peers/hand-written.ts').then(({ handWritten }) => handWritten),
   },
   {
     name: 'semel-atomic',

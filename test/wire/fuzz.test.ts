@@ -7,6 +7,9 @@ import { WebSocket } from 'ws';
 import { post, startTrpcServer } from '../fixtures/trpc-server.ts';
 import { size } from './situations.ts';
 
+/** Requests over HTTP. `SEMEL_FUZZ=100000` is the long form. */
+const COUNT = Number(process.env.SEMEL_FUZZ ?? 2500);
+
 /** One server for everything that is thrown at it: what one request breaks, a later one finds broken. */
 const store = createMemoryStore();
 let server: Awaited<ReturnType<typeof startTrpcServer>>;
@@ -269,10 +272,11 @@ async function expectUnharmed(): Promise<void> {
 
 /** The server of these tests is one: each adds to what the others left. */
 test.each([
-  { what: 'single calls', requests: single, numRuns: 1500 },
-  { what: 'batches', requests: batch, numRuns: 1000 },
+  { what: 'single calls', requests: single, numRuns: COUNT * 0.6 },
+  { what: 'batches', requests: batch, numRuns: COUNT * 0.4 },
 ])(
   '$numRuns $what of any shape get no 5xx, and only what ran is on record',
+  { timeout: 30_000 + COUNT * 20 },
   async ({ requests, numRuns }) => {
     await fc.assert(
       fc.asyncProperty(requests, async (sent) => {

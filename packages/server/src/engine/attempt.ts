@@ -1,7 +1,7 @@
 import { isSettled } from '@semel/contract/v1/pure';
 import { type Claim, isStoreUnavailable, type Settlement, type SettleResult } from '../store/port.ts';
 import { type EngineContext, refused, subjectOf } from './engine-context.ts';
-import { classify, DecisionNeeded, engineErrorIn, LeaseLost } from './failure.ts';
+import { classify, DecisionNeeded, type DescribedError, engineErrorIn, LeaseLost } from './failure.ts';
 import { firmly } from './firmly.ts';
 import { LeasedOperation } from './leased-operation.ts';
 import { tombstone } from './outcome.ts';
@@ -58,8 +58,8 @@ type Ended =
   | { readonly kind: 'returned'; readonly value: unknown }
   | { readonly kind: 'refused'; readonly error: unknown }
   | { readonly kind: 'threw'; readonly error: unknown }
-  /** The handler did its work; its output is what's wrong. */
-  | { readonly kind: 'bad output'; readonly error: unknown };
+  /** The handler came to an end, and said what nobody can store: its output, or its "no", is what's wrong. */
+  | { readonly kind: 'unstorable'; readonly ok: boolean; readonly error: unknown };
 
 async function run<Tx>(
   { parseOutput, policy, failures }: RunRequest,
@@ -71,9 +71,14 @@ async function run<Tx>(
     returned = await handler(operation);
     await operation.end();
   } catch (error) {
+    // What the handler saw of its steps it has judged itself. What became of those still out then, nobody has.
+    const judged = operation.unknown;
     await operation.end();
-    // A "no" doesn't tell what became of a step that is still out.
-    if (isRefusal(error) && !operation.abandoned) return { kind: 'refused', error: error.error };
+    const unjudged = operation.abandoned || operation.unknown !== judged;
+    // So a "no" isn't the last word, and the caller must not take it for that either.
+    if (isRefusal(error)) {
+      return unjudged ? { kind: 'threw', error: operation.unknown } : { kind: 'refused', error: error.error };
+    }
     return operation.unknown === undefined && classify(error, failures, policy.isFinal) === 'final'
       ? { kind: 'refused', error }
       : { kind: 'threw', error };
@@ -83,7 +88,7 @@ async function run<Tx>(
   try {
     return { kind: 'returned', value: parseOutput === undefined ? returned : await parseOutput(returned) };
   } catch (error) {
-    return { kind: 'bad output', error };
+    return { kind: 'unstorable', ok: true, error };
   }
 }
 
@@ -102,13 +107,16 @@ async function conclude<Tx>(
   const bring = (settlement: Settlement): Promise<SettleResult | undefined> =>
     settleFirmly(context, request, claim, settlement);
 
+  const unstorable = (ok: boolean, error: unknown): Promise<RunResult> =>
+    conclude(context, request, claim, operation, { kind: 'unstorable', ok, error }, executed);
+
   switch (ended.kind) {
     case 'returned': {
       let outcome: string;
       try {
         outcome = outcomes.fromValue(ended.value, policy.maxOutcomeBytes);
       } catch (error) {
-        return conclude(context, request, claim, operation, { kind: 'bad output', error }, executed);
+        return unstorable(true, error);
       }
       const written = await bring({ to: 'completed', cause: 'succeeded', outcome });
       const lost = await unlessSettled(context, request, claim, written);
@@ -117,8 +125,14 @@ async function conclude<Tx>(
       );
     }
     case 'refused': {
-      const error = await failures.describe(ended.error);
-      const outcome = outcomes.fromError(error, policy.maxOutcomeBytes);
+      let error: DescribedError;
+      let outcome: string;
+      try {
+        error = await failures.describe(ended.error);
+        outcome = outcomes.fromError(error, policy.maxOutcomeBytes);
+      } catch (thrown) {
+        return unstorable(false, thrown);
+      }
       const written = await bring({ to: 'failed', cause: 'failed', outcome });
       const lost = await unlessSettled(context, request, claim, written);
       return (
@@ -126,9 +140,14 @@ async function conclude<Tx>(
         executed({ kind: 'failed', error, thrown: ended.error, replayed: false, operationId }, 'failed')
       );
     }
-    case 'bad output': {
+    case 'unstorable': {
       // Its effects are done: running again would do them twice. It is known that it finished, and no more.
-      await bring({ to: 'completed', cause: 'succeeded', outcome: tombstone(true, 'unreadable') });
+      const outcome = tombstone(ended.ok, 'unreadable');
+      await bring(
+        ended.ok
+          ? { to: 'completed', cause: 'succeeded', outcome }
+          : { to: 'failed', cause: 'failed', outcome },
+      );
       context.emit({ type: 'outcome_dropped', error: ended.error, ...subjectOf(request, claim) });
       throw ended.error;
     }

@@ -1,5 +1,6 @@
 import { createProblem, type IdempotencyProblem, type ProblemCode } from '@semel/contract/v1/pure';
 import type { Sealing } from '../sealing/sealing.ts';
+import type { Layers } from '../store/layers.ts';
 import type { OperationIdentity, OperationRecord, Store } from '../store/port.ts';
 import type { Emit, EventSubject } from '../telemetry/events.ts';
 import type { Asking } from './decide.ts';
@@ -14,6 +15,8 @@ export interface EngineContext<Tx> {
   readonly waiters: Waiters;
   readonly sealing: Sealing;
   readonly emit: Emit;
+  /** Asked before the store; `undefined` where there are none. */
+  readonly layers: Layers | undefined;
 }
 
 export const identityOf = ({ scope, procedure, key }: RunRequest): OperationIdentity => ({

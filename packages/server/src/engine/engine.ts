@@ -1,6 +1,7 @@
 import type { Attributes } from '@opentelemetry/api';
 import { createProblem, parseOutcome, type StoredOutcome } from '@semel/contract/v1/pure';
 import type { Sealing } from '../sealing/sealing.ts';
+import type { Layers } from '../store/layers.ts';
 import { type Claim, isStoreUnavailable, type OperationRecord, type Store } from '../store/port.ts';
 import type { Emit } from '../telemetry/events.ts';
 import { withSpan } from '../telemetry/tracing.ts';
@@ -59,13 +60,15 @@ export function createEngine<Tx>(options: {
   readonly store: Store<Tx>;
   readonly sealing: Sealing;
   readonly emit: Emit;
+  /** In front of the store. @default none */
+  readonly layers?: Layers | undefined;
   readonly maxRunning: number;
   readonly maxWaiters: number;
 }): Engine<Tx> {
-  const { store, sealing, emit, maxRunning } = options;
+  const { store, sealing, emit, layers, maxRunning } = options;
   const leases = createLeases(store);
   const waiters = createWaiters(options.maxWaiters);
-  const context: EngineContext<Tx> = { store, sealing, emit, leases, waiters };
+  const context: EngineContext<Tx> = { store, sealing, emit, layers, leases, waiters };
   const joining = createJoining(context);
   const recent = createRecentKeys();
   let active = 0;

@@ -34,7 +34,9 @@ export function createJoining<Tx>(context: EngineContext<Tx>): Joining {
     }));
     if (waited === undefined) return refused(context, request, 'in_flight');
     const { result } = waited;
-    if (result === undefined) return refused(context, request, 'in_flight', { retryAfterMs: 100 });
+    // Nothing was stored; or it was about the leader's own key age, which says nothing about this call's.
+    if (result === undefined || (result.kind === 'refused' && result.problem.code === 'key_expired'))
+      return refused(context, request, 'in_flight', { retryAfterMs: 100 });
     if (result.kind === 'refused') {
       context.emit({ type: 'refused', code: result.problem.code, ...subjectOf(request) });
       return result;

@@ -7,6 +7,7 @@ import {
   isTransactionEndedByHandler,
   type Sighting,
 } from '../store/port.ts';
+import { behindLayers } from './behind-layers.ts';
 import { consult } from './consult.ts';
 import { decide } from './decide.ts';
 import {
@@ -19,7 +20,7 @@ import {
 } from './engine-context.ts';
 import { classify, type DescribedError, OperationMisuse } from './failure.ts';
 import type { Operation } from './operation.ts';
-import { operationId, randomId } from './random-id.ts';
+import { operationId } from './random-id.ts';
 import { isRefusal, Refusal } from './refusal.ts';
 import type { Handler, RunRequest, RunResult } from './request.ts';
 import { outcomesOf, type SealedOutcomes } from './sealed-outcomes.ts';
@@ -31,16 +32,29 @@ import { pollUntil } from './wait.ts';
  * @param mayBeRetry look first, outside any transaction: a replay then costs one SELECT. Only a hint: either way
  *   the transaction looks again under the lock.
  */
-export async function runAtomic<Tx>(
+export function runAtomic<Tx>(
   context: EngineContext<Tx>,
   request: RunRequest,
   handler: Handler<Tx>,
   mayBeRetry: boolean,
 ): Promise<RunResult> {
+  const deadline = performance.now() + request.policy.waitMs;
+  return behindLayers(context, request, deadline, (owner) =>
+    runOnAuthority(context, request, handler, mayBeRetry, owner, deadline),
+  );
+}
+
+async function runOnAuthority<Tx>(
+  context: EngineContext<Tx>,
+  request: RunRequest,
+  handler: Handler<Tx>,
+  mayBeRetry: boolean,
+  owner: string,
+  deadline: number,
+): Promise<RunResult> {
   const { store } = context;
   const { policy } = request;
   const asking = askingOf(context, request);
-  const deadline = performance.now() + policy.waitMs;
 
   if (mayBeRetry) {
     const found = await store.lookup(identityOf(request));
@@ -53,10 +67,11 @@ export async function runAtomic<Tx>(
   const fingerprint = storedFingerprint(context, request);
   const first: Attempt = { id, attempt: 1, fingerprint };
   let current = first;
+  let tooOld = false;
   const atomic: AtomicRequest = {
     ...identityOf(request),
     operationId: id,
-    owner: randomId(),
+    owner,
     fingerprint,
     policy: policy.recorded,
     trace: request.trace,
@@ -69,7 +84,9 @@ export async function runAtomic<Tx>(
       current = goesOn
         ? { id: goesOn.operationId, attempt: goesOn.attempt + 1, fingerprint: goesOn.fingerprint }
         : first;
-      return decision.do === 'claim' || decision.do === 'take';
+      // A store lets a call run where there is no record; this one's key may have had one that was forgotten since.
+      tooOld = found === undefined && decision.do === 'refuse';
+      return tooOld || decision.do === 'claim' || decision.do === 'take';
     },
   };
   /** Of the operation that the store has let run: known once it has asked `mayRun`. */
@@ -80,13 +97,18 @@ export async function runAtomic<Tx>(
       fingerprint: current.fingerprint,
     });
   const result = await store
-    .atomically(atomic, (tx) => execute(request, handler, tx, current, outcomes()))
+    .atomically(atomic, (tx) => {
+      if (tooOld) throw new KeyTooOld();
+      return execute(request, handler, tx, current, outcomes());
+    })
     .catch((error: unknown) => {
+      if (error instanceof KeyTooOld) return undefined;
       if (isTransactionEndedByHandler(error)) return keepFailure(store, request, atomic, outcomes, error);
       if (!isStoreUnavailable(error)) context.emit({ type: 'rolled_back', error, ...subjectOf(request) });
       throw error;
     });
 
+  if (result === undefined) return refused(context, request, 'key_expired');
   switch (result.kind) {
     case 'settled': {
       const { outcome, failed } = result.value;
@@ -110,6 +132,11 @@ export async function runAtomic<Tx>(
     case 'unknown':
       return refused(context, request, 'outcome_unknown', { cause: result.cause, retryAfterMs: 1000 });
   }
+}
+
+/** Rolls the transaction back before its handler has begun. */
+class KeyTooOld extends Error {
+  override readonly name = 'KeyTooOld';
 }
 
 /**
@@ -230,8 +257,13 @@ async function waitForOther<Tx>(
   request: RunRequest,
   deadline: number,
 ): Promise<RunResult> {
+  const asking = askingOf(context, request);
   const shown = await context.waiters.admit(() =>
-    pollUntil<Sighting>(deadline, () => context.store.lookup(identityOf(request))),
+    pollUntil<Sighting>(deadline, async () => {
+      const found = await context.store.lookup(identityOf(request));
+      // What was there before (a released operation, an expired one) is what the other is about to replace.
+      return found !== undefined && decide(found, asking).do !== 'take' ? found : undefined;
+    }),
   );
   const consulted = shown && (await consult(context, request, shown, deadline));
   return consulted?.answer ?? refused(context, request, 'in_flight', { retryAfterMs: 100 });

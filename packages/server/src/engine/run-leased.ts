@@ -1,8 +1,9 @@
 import { type ClaimRequest, type ClaimResult, isStoreUnavailable, type Sighting } from '../store/port.ts';
 import { runAttempt } from './attempt.ts';
+import { behindLayers } from './behind-layers.ts';
 import { consult } from './consult.ts';
 import { type EngineContext, identityOf, refused, storedFingerprint, subjectOf } from './engine-context.ts';
-import { operationId, randomId } from './random-id.ts';
+import { operationId } from './random-id.ts';
 import type { Handler, RunRequest, RunResult } from './request.ts';
 import { sleep, sleepAside } from './wait.ts';
 
@@ -14,19 +15,32 @@ const MAX_ROUNDS = 8;
  *
  * @param mayBeRetry look before claiming: a replay then costs one SELECT.
  */
-export async function runLeased<Tx>(
+export function runLeased<Tx>(
   context: EngineContext<Tx>,
   request: RunRequest,
   handler: Handler<Tx>,
   mayBeRetry: boolean,
 ): Promise<RunResult> {
-  const { store } = context;
   const deadline = performance.now() + request.policy.waitMs;
+  return behindLayers(context, request, deadline, (owner) =>
+    runOnAuthority(context, request, handler, mayBeRetry, owner, deadline),
+  );
+}
+
+async function runOnAuthority<Tx>(
+  context: EngineContext<Tx>,
+  request: RunRequest,
+  handler: Handler<Tx>,
+  mayBeRetry: boolean,
+  owner: string,
+  deadline: number,
+): Promise<RunResult> {
+  const { store } = context;
   // One owner for this request, whatever happens to the claim on its way: that is what makes it re-entrant.
   const claimRequest: ClaimRequest = {
     ...identityOf(request),
     operationId: operationId(),
-    owner: randomId(),
+    owner,
     fingerprint: storedFingerprint(context, request),
     policy: request.policy.recorded,
     trace: request.trace,

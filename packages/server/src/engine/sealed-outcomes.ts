@@ -1,5 +1,6 @@
 import { parseOutcome } from '@semel/contract/v1/pure';
 import type { SealedOperation } from '../sealing/sealing.ts';
+import type { SettledEntry } from '../store/layer-entry.ts';
 import type { OperationRecord, StepRecord } from '../store/port.ts';
 import { type EngineContext, subjectOf } from './engine-context.ts';
 import type { DescribedError } from './failure.ts';
@@ -31,7 +32,7 @@ export function outcomesOf(
 /** The stored outcome as it was serialised. What can't be opened is gone: `undefined`, and an alert. */
 export function openOutcome<Tx>(
   { sealing, emit }: Pick<EngineContext<Tx>, 'sealing' | 'emit'>,
-  record: OperationRecord,
+  record: OperationRecord | SettledEntry,
 ): string | undefined {
   const { outcome } = record;
   if (outcome === undefined) return undefined;

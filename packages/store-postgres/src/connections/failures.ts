@@ -52,6 +52,11 @@ export function isSpoilt(error: unknown): boolean {
   return hasState(error, '26000') || hasState(error, '0A000');
 }
 
+/** What was asked has to be asked on another connection. Only where the connection was lost may it have happened. */
+export function isUseless(error: unknown): boolean {
+  return isConnectionLoss(error) || isReadOnly(error) || isSpoilt(error);
+}
+
 /** Serialization failure or deadlock. */
 export function isRetryable(error: unknown): boolean {
   return hasState(error, '40001') || hasState(error, '40P01');
@@ -92,4 +97,11 @@ export function explained(error: unknown): unknown {
   return new Error('The schema of the store is missing or old: call migratePostgres() before serving', {
     cause: error,
   });
+}
+
+/** What callers get when nothing was written and asking again didn't help, or isn't for the store to do. */
+export function refused(error: unknown): unknown {
+  return isConnectionLoss(error) || isReadOnly(error) || isRetryable(error)
+    ? unavailable(error)
+    : explained(error);
 }

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import type { AtomicRequest } from '@semel/server/store';
 import type pg from 'pg';
 import type { Statement } from '../statements/statement.ts';
 
@@ -40,8 +41,16 @@ export function flight(send: Send, client: pg.ClientBase, queries: readonly Quer
   }
 }
 
-function streamOf(client: pg.ClientBase): Duplex | undefined {
+export function streamOf(client: pg.ClientBase): Duplex | undefined {
   return (client as { connection?: { stream?: Duplex } }).connection?.stream;
+}
+
+/**
+ * Never the server's default: in a stricter one every renewal of the lease would make the settlement of the same
+ * operation a serialization failure.
+ */
+export function begin(isolation: AtomicRequest['isolation'] = 'read committed'): string {
+  return `BEGIN ISOLATION LEVEL ${isolation}`;
 }
 
 /** The first refusal of a flight: those after it only follow from it. */

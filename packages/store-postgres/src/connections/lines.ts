@@ -1,7 +1,7 @@
 import pg from 'pg';
 import type { Statement } from '../statements/statement.ts';
-import { explained, isConnectionLoss, unavailable } from './failures.ts';
-import type { Row, Send } from './flight.ts';
+import { isUseless, refused, unavailable } from './failures.ts';
+import { type Row, type Send, streamOf } from './flight.ts';
 
 /**
  * A few connections that all readers share, several look-ups in flight on each (measured: two of them carry 1.3 to 2
@@ -10,6 +10,17 @@ import type { Row, Send } from './flight.ts';
 export interface Lines {
   read(statement: Statement, values: readonly unknown[]): Promise<readonly Row[]>;
   close(): Promise<void>;
+}
+
+/**
+ * What is asked on a line until the event loop has read all that has arrived leaves in one write (measured: half the cost of
+ * a look-up is its own).
+ */
+function gather(client: pg.Client): void {
+  const stream = streamOf(client);
+  if (stream === undefined || stream.writableCorked > 0) return;
+  stream.cork();
+  setImmediate(() => stream.uncork());
 }
 
 export function createLines(
@@ -49,20 +60,24 @@ export function createLines(
     async read(statement, values) {
       if (closed) throw unavailable(new Error('The store is closed'));
       turn = (turn + 1) % count;
+      const mine = turn;
       for (let tries = 1; ; tries++) {
+        const connecting = line(mine);
         let client: pg.Client;
         try {
-          client = await line(turn);
+          client = await connecting;
         } catch (error) {
           throw unavailable(error);
         }
         try {
+          gather(client);
           return (await send(client, [statement, values])).rows;
         } catch (error) {
-          if (!isConnectionLoss(error)) throw explained(error);
+          if (!isUseless(error)) throw refused(error);
           // Reads may be asked again: once, on a new connection (this one may have died of old age).
+          if (lines[mine] === connecting) lines[mine] = undefined;
           client.end().catch(() => {});
-          if (tries === 2) throw unavailable(error);
+          if (tries === 2) throw refused(error);
         }
       }
     },

@@ -1,6 +1,6 @@
 import pg from 'pg';
-import { explained, isConnectionLoss, isReadOnly, isSpoilt, unavailable } from './failures.ts';
-import { type Answer, firstError, flight, type Query, type Row, type Send } from './flight.ts';
+import { isConnectionLoss, isRetryable, isUseless, refused, unavailable } from './failures.ts';
+import { type Answer, begin, firstError, flight, type Query, type Row, type Send } from './flight.ts';
 
 export function createPool(config: pg.PoolConfig, max: number, onError: (error: unknown) => void): pg.Pool {
   const pool = new pg.Pool({ ...config, max });
@@ -12,13 +12,16 @@ export function createPool(config: pg.PoolConfig, max: number, onError: (error: 
 
 /** Gives a client back: kept if it is known to be healthy and outside any transaction, else destroyed. */
 export function giveBack(client: pg.PoolClient, error?: unknown): void {
-  const broken = error !== undefined && (isConnectionLoss(error) || isReadOnly(error) || isSpoilt(error));
+  const broken = error !== undefined && isUseless(error);
   client.release(broken || client.getTransactionStatus() !== 'I');
 }
 
 /** The connections of settle, renew, step, claim and sweeps: handlers have others, and can't exhaust these. */
 export interface Control {
-  /** One autocommit statement. Asked again once, on a new connection, if the connection broke: every one is re-entrant. */
+  /**
+   * One autocommit statement. Asked again once, on a new connection, if the connection broke, and a few times if it collided
+   * (a server's default isolation may be a stricter one): every one is re-entrant.
+   */
   run(query: Query): Promise<readonly Row[]>;
   /** Several statements in one flight, on one connection; with BEGIN and COMMIT a transaction. Not asked again. */
   fly(queries: readonly Query[]): Promise<Answer[]>;
@@ -26,6 +29,9 @@ export interface Control {
   transaction<T>(work: (ask: (query: Query) => Promise<readonly Row[]>) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
+
+/** After a serialization failure or a deadlock. */
+const MAX_COLLISIONS = 5;
 
 export function createControl(pool: pg.Pool, send: Send): Control {
   const connect = () =>
@@ -43,8 +49,9 @@ export function createControl(pool: pg.Pool, send: Send): Control {
           return rows;
         } catch (error) {
           giveBack(client, error);
-          if (!isConnectionLoss(error) && !isReadOnly(error)) throw explained(error);
-          if (tries === 2) throw unavailable(error);
+          const collided = isRetryable(error);
+          const most = collided ? MAX_COLLISIONS : isUseless(error) ? 2 : 1;
+          if (tries >= most) throw refused(error);
         }
       }
     },
@@ -57,7 +64,7 @@ export function createControl(pool: pg.Pool, send: Send): Control {
     async transaction(work) {
       const client = await connect();
       try {
-        await send(client, 'BEGIN');
+        await send(client, begin());
         const result = await work(async (query) => (await send(client, query)).rows);
         await send(client, 'COMMIT');
         giveBack(client);
@@ -65,7 +72,7 @@ export function createControl(pool: pg.Pool, send: Send): Control {
       } catch (error) {
         if (!isConnectionLoss(error)) await send(client, 'ROLLBACK').catch(() => {});
         giveBack(client, error);
-        throw isConnectionLoss(error) || isReadOnly(error) ? unavailable(error) : explained(error);
+        throw refused(error);
       }
     },
     close: () => pool.end(),

@@ -1,5 +1,5 @@
 import type { Claim, Store } from '@semel/server/store';
-import { firstError } from '../connections/flight.ts';
+import { begin, firstError } from '../connections/flight.ts';
 import type { Lines } from '../connections/lines.ts';
 import type { Control } from '../connections/pools.ts';
 import type { Statements } from '../statements/all.ts';
@@ -40,7 +40,7 @@ export function createRenew(control: Control, statements: Statements, lines: Lin
     const locked = left.filter((claim) => held.has(named(claim.operationId, claim.attempt)));
     if (locked.length === 0) return [];
     const answers = await control.fly([
-      'BEGIN',
+      begin(),
       [statements.setLockTimeout, [LOCK_TIMEOUT_MS]],
       [statements.renewLocked, values(locked)],
       'COMMIT',

@@ -6,7 +6,7 @@ import { history } from './history.ts';
 import { holders } from './holders.ts';
 import { lookup } from './lookup.ts';
 import { awaitAtomic, openAtomic, requireLock, setLockTimeout } from './open-atomic.ts';
-import { openTransaction } from './open-transaction.ts';
+import { committed, openTransaction } from './open-transaction.ts';
 import { ping } from './ping.ts';
 import { operationsInScopes, purge, purged } from './purge.ts';
 import { recordRejected } from './record-rejected.ts';
@@ -31,6 +31,7 @@ const ALL = {
   claim,
   claimMany,
   claimedAfter,
+  committed,
   deleteExpired,
   expiryCursor,
   fenceOff,

@@ -3,7 +3,7 @@
 // Atomic: settings and lock end with the transaction. The record is read under the lock. The lock only saves time; the
 //         unique constraint decides.
 import { RAISED } from '../connections/failures.ts';
-import { statement } from './statement.ts';
+import { isCommitted, statement } from './statement.ts';
 
 export const openAtomic = (s: string) =>
   statement(
@@ -17,9 +17,13 @@ export const setLockTimeout = () =>
   statement('set_lock_timeout', `SELECT set_config('lock_timeout', $1, true)`);
 export const awaitAtomic = () => statement('await_atomic', 'SELECT pg_advisory_xact_lock($1::bigint)');
 
-/** The same again, after a ROLLBACK: $1 lock. Raises if somebody else has come between. */
+/**
+ * The same again, after a ROLLBACK: $1 lock, $2 id of the transaction that was rolled back. Raises if it wasn't, because the
+ * handler had committed it itself, and if somebody else has come between.
+ */
 export const requireLock = (s: string) =>
   statement(
     'require_lock',
-    `SELECT ${s}.require(pg_try_advisory_xact_lock($1::bigint), '${RAISED.lockTaken}')`,
+    `SELECT ${s}.require(NOT ${isCommitted('$2')}, '${RAISED.transactionEnded}'),
+  ${s}.require(pg_try_advisory_xact_lock($1::bigint), '${RAISED.lockTaken}')`,
   );

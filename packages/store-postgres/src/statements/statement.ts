@@ -24,6 +24,10 @@ export const epochMs = (time: string): string => `round(date_part('epoch', ${tim
 export const freeAt = (expiresAt: string, graceMs: number): string =>
   `${expiresAt} + interval '${graceMs} milliseconds'`;
 
+/** Of a transaction that is over, by its id: whether what it wrote stays. Null where the id is. */
+export const isCommitted = (parameter: string): string =>
+  `(pg_xact_status(${parameter}::text::xid8) IS NOT DISTINCT FROM 'committed')`;
+
 /**
  * Raises unless this is still the transaction that the first flight opened. Named by its id, which every transaction that
  * writes has anyway: a handler's own COMMIT gives the next statement another one.

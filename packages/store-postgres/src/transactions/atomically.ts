@@ -11,13 +11,13 @@ import {
 } from '@semel/server/store';
 import type pg from 'pg';
 import { isConnectionLoss, isIdentityTaken, isRetryable, RAISED, sqlState } from '../connections/failures.ts';
-import { commandOf, firstError, flight, type Query, rowOf, type Send } from '../connections/flight.ts';
+import { begin, commandOf, firstError, flight, type Query, rowOf, type Send } from '../connections/flight.ts';
 import { type Control, giveBack } from '../connections/pools.ts';
 import type { Statements } from '../statements/all.ts';
 import { openedFromText, requestValues } from '../statements/record.ts';
 import { lend } from './lend.ts';
 import { afterLostAtomicCommit } from './lost-commit.ts';
-import { begin, open, rollBack, timeoutSetting } from './open.ts';
+import { open, rollBack, timeoutSetting, undo } from './open.ts';
 
 interface Parts {
   readonly schema: string;
@@ -76,10 +76,10 @@ export function createAtomically({ schema, pool, control, send, statements, look
         await rollBack(client);
         return { kind: 'existing', ...(found as Sighting) };
       }
-      end = await body(loan.tx);
+      end = await loan.during(body(loan.tx));
     } catch (error) {
       loan.end();
-      await rollBack(client, error);
+      await undo(client, send, loan, [statements.committed, [transactionId]], error);
       if (isRetryable(error)) return { kind: 'again', cause: error };
       throw error;
     }
@@ -90,8 +90,14 @@ export function createAtomically({ schema, pool, control, send, statements, look
     // for a savepoint that few need. If somebody comes between the two, theirs is the answer: nothing happened here.
     const afresh = end.effects === 'discard';
     const write = settlement(request, found, end, afresh ? null : transactionId);
+    if (afresh && loan.wroteOutside) {
+      await rollBack(client);
+      throw new TransactionEndedByHandler();
+    }
     const last = await flight(send, client, [
-      ...(afresh ? ['ROLLBACK', begin(request.isolation), [statements.requireLock, [lock]] as const] : []),
+      ...(afresh
+        ? ['ROLLBACK', begin(request.isolation), [statements.requireLock, [lock, transactionId]] as const]
+        : []),
       write.query,
       'COMMIT',
     ]);

@@ -4,6 +4,13 @@ import { isIntruding } from './nesting.ts';
 /** The client as a handler gets it: usable until its transaction is over, and never its to end or release. */
 export interface Loan {
   readonly tx: pg.ClientBase;
+  /** Whether the body sent a query after it had ended the transaction itself: no rollback undoes that. */
+  readonly wroteOutside: boolean;
+  /**
+   * What the body comes to. One that goes on without end is given up some time after its connection is gone and its time is
+   * over: nothing of it can be committed any more, and its place in the pool would never come free.
+   */
+  during<T>(body: Promise<T>): Promise<T>;
   /** From now on the handler's queries are refused: a forgotten `await` must not write into the next transaction. */
   end(): void;
 }
@@ -13,14 +20,21 @@ const NOT_YOURS: ReadonlySet<string | symbol> = new Set(['release', 'end', 'conn
 /** By then the server has ended a statement, or an idle transaction, that is over its limit: its answer got lost. */
 const ANSWER_GRACE_MS = 5_000;
 
+/** What a timer can hold. */
+const MAX_TIMEOUT_MS = 2_147_483_647;
+
 /** @param limitMs the transaction's time limit, which the server keeps. A network that swallows an answer doesn't. */
 export function lend(client: pg.PoolClient, limitMs: number): Loan {
   const { connectionParameters } = client as unknown as { connectionParameters: { query_timeout?: number } };
-  connectionParameters.query_timeout = Math.min(limitMs + ANSWER_GRACE_MS, 2_147_483_647);
+  connectionParameters.query_timeout = Math.min(limitMs + ANSWER_GRACE_MS, MAX_TIMEOUT_MS);
   let over = false;
+  let outside = false;
   const query = (...args: unknown[]): unknown => {
     const intruding = isIntruding(tx);
-    if (!over && !intruding) return Reflect.apply(client.query, client, args);
+    if (!over && !intruding) {
+      outside ||= client.getTransactionStatus() === 'I';
+      return Reflect.apply(client.query, client, args);
+    }
     const error = new Error(
       over
         ? 'The transaction is over: a query came after its handler had returned'
@@ -43,8 +57,29 @@ export function lend(client: pg.PoolClient, limitMs: number): Loan {
   });
   return {
     tx,
+    get wroteOutside() {
+      return outside;
+    },
+    during: (body) => untilGivenUp(body, client, performance.now() + limitMs),
     end: () => {
       over = true;
     },
   };
+}
+
+async function untilGivenUp<T>(body: Promise<T>, client: pg.PoolClient, until: number): Promise<T> {
+  const { promise: givenUp, reject } = Promise.withResolvers<never>();
+  let patience: NodeJS.Timeout | undefined;
+  const onEnd = () => {
+    const ms = Math.max(0, until - performance.now()) + ANSWER_GRACE_MS;
+    const why = new Error('The connection was lost, and the handler went on without end');
+    patience = setTimeout(() => reject(why), Math.min(ms, MAX_TIMEOUT_MS));
+  };
+  client.once('end', onEnd);
+  try {
+    return await Promise.race([body, givenUp]);
+  } finally {
+    client.off('end', onEnd);
+    clearTimeout(patience);
+  }
 }

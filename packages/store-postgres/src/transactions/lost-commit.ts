@@ -1,5 +1,5 @@
 import type { Claim, ClaimRequest, OperationRecord, Sighting, Store } from '@semel/server/store';
-import { firstError, rowOf } from '../connections/flight.ts';
+import { begin, firstError, rowOf } from '../connections/flight.ts';
 import type { Control } from '../connections/pools.ts';
 import type { Statements } from '../statements/all.ts';
 import { sightingFromRow } from '../statements/record.ts';
@@ -49,7 +49,7 @@ export async function afterLostCommit(
   try {
     return await onNewConnection<LostCommit>(async () => {
       const answers = await control.fly([
-        'BEGIN',
+        begin(),
         [statements.setLockTimeout, [String(LOCK_TIMEOUT_MS)]],
         [statements.fenceOff, [claim.operationId, claim.owner, claim.attempt]],
         'COMMIT',
@@ -86,7 +86,7 @@ export async function afterLostAtomicCommit(
   try {
     return await onNewConnection(async () => {
       const answers = await control.fly([
-        'BEGIN',
+        begin(),
         [statements.setLockTimeout, [String(LOCK_TIMEOUT_MS)]],
         [statements.awaitAtomic, [lock]],
         [statements.lookup, identity],

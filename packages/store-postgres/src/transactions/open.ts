@@ -1,21 +1,14 @@
-import type { AtomicRequest } from '@semel/server/store';
+import { TransactionEndedByHandler } from '@semel/server/store';
 import type pg from 'pg';
-import { explained, isConnectionLoss, isReadOnly, isSpoilt, unavailable } from '../connections/failures.ts';
-import { type Answer, firstError, flight, type Query, type Send } from '../connections/flight.ts';
+import { isReadOnly, isSpoilt, isUseless, refused, unavailable } from '../connections/failures.ts';
+import { type Answer, firstError, flight, type Query, rowOf, type Send } from '../connections/flight.ts';
 import { giveBack } from '../connections/pools.ts';
+import type { Loan } from './lend.ts';
 
 /** A transaction that a body may run in. */
 export interface Opened {
   readonly client: pg.PoolClient;
   readonly answers: readonly Answer[];
-}
-
-/**
- * Never the server's default: in a stricter one every renewal of the lease would make the settlement of the same
- * operation a serialization failure.
- */
-export function begin(isolation: AtomicRequest['isolation'] = 'read committed'): string {
-  return `BEGIN ISOLATION LEVEL ${isolation}`;
 }
 
 /** Milliseconds as Postgres takes them: whole, positive (0 would be no limit at all), 32 bits. */
@@ -36,12 +29,9 @@ export async function open(pool: pg.Pool, send: Send, queries: readonly Query[])
     const failure = firstError(answers);
     if (failure === undefined) return { client, answers };
     const { error } = failure;
-    if (!isConnectionLoss(error) && !isReadOnly(error)) {
-      await rollBack(client, error);
-      throw explained(error);
-    }
-    client.release(true);
-    if (tries === 2) throw unavailable(error);
+    if (isUseless(error)) client.release(true);
+    else await rollBack(client);
+    if (tries === 2 || !isUseless(error)) throw refused(error);
   }
 }
 
@@ -58,4 +48,26 @@ export async function rollBack(client: pg.PoolClient, because?: unknown): Promis
   } catch {
     client.release(true); // the server ends the transaction with the connection
   }
+}
+
+/**
+ * Ends the transaction of a body that threw.
+ *
+ * @param committed asks whether the transaction was committed
+ * @throws TransactionEndedByHandler when the body had ended it itself, and something of it stays
+ */
+export async function undo(
+  client: pg.PoolClient,
+  send: Send,
+  { wroteOutside }: Pick<Loan, 'wroteOutside'>,
+  committed: Query,
+  because: unknown,
+): Promise<void> {
+  const answers = await flight(send, client, ['ROLLBACK', committed]);
+  giveBack(
+    client,
+    firstError(answers)?.error ?? (isReadOnly(because) || isSpoilt(because) ? because : undefined),
+  );
+  if (wroteOutside || rowOf(answers[1])?.[0] === true)
+    throw new TransactionEndedByHandler({ cause: because });
 }

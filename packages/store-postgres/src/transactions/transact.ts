@@ -9,13 +9,13 @@ import {
 } from '@semel/server/store';
 import type pg from 'pg';
 import { isConnectionLoss, RAISED, sqlState } from '../connections/failures.ts';
-import { commandOf, firstError, flight, type Query, rowOf, type Send } from '../connections/flight.ts';
+import { begin, commandOf, firstError, flight, type Query, rowOf, type Send } from '../connections/flight.ts';
 import { type Control, giveBack } from '../connections/pools.ts';
 import { type Fence, isHeldBy, isSettledSo } from '../control/fence.ts';
 import type { Statements } from '../statements/all.ts';
 import { lend } from './lend.ts';
 import { afterLostCommit } from './lost-commit.ts';
-import { begin, open, rollBack, timeoutSetting } from './open.ts';
+import { open, rollBack, timeoutSetting, undo } from './open.ts';
 
 interface Parts {
   readonly pool: pg.Pool;
@@ -44,10 +44,10 @@ export function createTransact({ pool, control, send, statements, fence, reads }
     const loan = lend(client, timeoutMs);
     let end: TransactionEnd<T>;
     try {
-      end = await body(loan.tx);
+      end = await loan.during(body(loan.tx));
     } catch (error) {
       loan.end();
-      await rollBack(client, error);
+      await undo(client, send, loan, [statements.committed, [transactionId]], error);
       throw error;
     }
     loan.end();
