@@ -42,6 +42,7 @@ export const RULES: readonly PackageRules[] = [
     layers: [],
     mayImport: ['@semel/contract/v1', '@semel/contract/v1/pure', '@semel/server/store'],
   },
+  { folder: 'packages/store-redis', layers: [], mayImport: ['@semel/server/store'] },
   {
     folder: 'packages/testing',
     layers: [],

@@ -13,6 +13,9 @@ export type { RecoveryOptions } from './recovery/sweeper.ts';
 export type { Run, RunCall, RunOutcome } from './run.ts';
 export { type KeyRing, KeyRingError } from './sealing/key-ring.ts';
 export { createSemel, type Semel, type SemelOptions } from './semel.ts';
+// What stands in front of the store.
+export type { Layer } from './store/layer.ts';
+export { createProcessLayer, type ProcessLayer, type ProcessLayerOptions } from './store/layer-process.ts';
 export { createMemoryStore } from './store/memory.ts';
 export { isStoreUnavailable, StoreUnavailable } from './store/port.ts';
 // Watching.

@@ -1,16 +1,27 @@
 import { createEngine, type Engine } from './engine/engine.ts';
+import { entrySeal } from './engine/entry-seal.ts';
 import { type Purged, type PurgeOptions, purge } from './purge.ts';
 import { createSweeper, type RecoveryOptions } from './recovery/sweeper.ts';
 import { createRun, type Run } from './run.ts';
 import type { KeyRing } from './sealing/key-ring.ts';
 import { createSealing } from './sealing/sealing.ts';
+import type { Layer } from './store/layer.ts';
+import { layeredStore } from './store/layered.ts';
+import { createLayers } from './store/layers.ts';
 import type { Store } from './store/port.ts';
 import { createEmitter, type EventListener } from './telemetry/events.ts';
-import { createMetrics } from './telemetry/metrics.ts';
+import { createLayerMetrics, createMetrics } from './telemetry/metrics.ts';
 
 export interface SemelOptions<Tx> {
   /** The store of record: the one authority on who runs. */
   readonly store: Store<Tx>;
+  /**
+   * Asked before the store, nearest first: replays that cost no statement. They only save time; the store decides. Yours to
+   * close. See docs/decisions/0017-layers-in-front-of-the-authority.md.
+   * @example layers: [createProcessLayer(), createRedisLayer({ connection: 'redis://127.0.0.1' })]
+   * @default none
+   */
+  readonly layers?: readonly Layer[];
   /**
    * Outcomes, step results and queued inputs are sealed with it (AES-256-GCM), and fingerprints made with it, before the
    * store sees them. See docs/guides/encryption.md. @default none: they are stored as they are
@@ -68,10 +79,15 @@ export function createSemel<Tx>(options: SemelOptions<Tx>): Semel<Tx> {
       'createSemel needs a store: createSemel({ store: createMemoryStore() }), or one of a database',
     );
   }
-  const { store, onEvent, keyRing, recovery = {}, maxRunning = 1000, maxWaiters = 1000 } = options;
+  const { layers = [], onEvent, keyRing, recovery = {}, maxRunning = 1000, maxWaiters = 1000 } = options;
   const sealing = createSealing(keyRing);
   const emit = createEmitter(onEvent === undefined ? [createMetrics()] : [createMetrics(), onEvent]);
-  const engine = createEngine({ store, sealing, emit, maxRunning, maxWaiters });
+  const ahead =
+    layers.length === 0
+      ? undefined
+      : createLayers({ layers, seal: entrySeal(sealing), emit, answered: createLayerMetrics() });
+  const store = ahead === undefined ? options.store : layeredStore(options.store, ahead);
+  const engine = createEngine({ store, layers: ahead, sealing, emit, maxRunning, maxWaiters });
   const sweeper = recovery === false ? undefined : createSweeper(store, emit, recovery);
   return {
     engine,

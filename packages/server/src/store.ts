@@ -1,4 +1,9 @@
 /** For authors of stores: the port, and what a store of record must promise. `@semel/testing` checks it. */
 
+// For authors of layers in front of it, and for tests of them.
+export * from './store/layer.ts';
+export { checksum, type SettledEntry } from './store/layer-entry.ts';
+export { layeredStore } from './store/layered.ts';
+export { createLayers, type Layers, type LayersOptions } from './store/layers.ts';
 export { createMemoryStore, type MemoryTransaction } from './store/memory.ts';
 export * from './store/port.ts';

@@ -20,7 +20,8 @@ export type SemelEvent =
   | ({
       readonly type: 'replayed';
       readonly outcome: 'completed' | 'failed';
-      readonly layer: 'process' | 'store';
+      /** Who answered: this process (a duplicate that joined, or its layer), another layer by its name, or the store of record. */
+      readonly layer: 'process' | 'redis' | 'store' | (string & {});
     } & EventSubject)
   /** Atomic mode: the handler failed for now, and nothing remains of it. */
   | ({ readonly type: 'rolled_back'; readonly error: unknown } & EventSubject)
@@ -55,7 +56,10 @@ export type SemelEvent =
       readonly unsettled: number;
     }
   | { readonly type: 'recovered'; readonly suspended: number; readonly deleted: number }
-  | { readonly type: 'recovery_failed'; readonly error: unknown };
+  | { readonly type: 'recovery_failed'; readonly error: unknown }
+  /** A layer isn't asked any more until it works again; the store of record carries on. */
+  | { readonly type: 'layer_opened'; readonly layer: string; readonly error: unknown }
+  | { readonly type: 'layer_closed'; readonly layer: string };
 
 export type EventListener = (event: SemelEvent) => void;
 export type Emit = (event: SemelEvent) => void;

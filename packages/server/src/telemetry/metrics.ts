@@ -23,6 +23,10 @@ export function createMetrics(): EventListener {
   const deleted = meter.createCounter('idempotency.retention.deleted', { unit: '{operation}' });
   const undecryptable = meter.createCounter('idempotency.undecryptable', { unit: '{record}' });
   const purged = meter.createCounter('idempotency.purged', { unit: '{operation}' });
+  const open = meter.createUpDownCounter('idempotency.layer.open', {
+    unit: '{layer}',
+    description: '1 while a layer is left out because it does not work',
+  });
   const count = (procedure: string, outcome: string, layer?: string): void => {
     const attributes: Attributes = { 'idempotency.procedure': procedure, 'idempotency.outcome': outcome };
     if (layer !== undefined) attributes['idempotency.layer'] = layer;
@@ -65,9 +69,25 @@ export function createMetrics(): EventListener {
       case 'recovered':
         suspended.add(event.suspended, { 'idempotency.procedure': '(recovery)' });
         return deleted.add(event.deleted);
+      case 'layer_opened':
+        return open.add(1, { 'idempotency.layer': event.layer });
+      case 'layer_closed':
+        return open.add(-1, { 'idempotency.layer': event.layer });
       case 'outcome_dropped':
       case 'recovery_failed':
         return;
     }
   };
+}
+
+/** What a layer knew. `rejected`: what it had was not whole, expired, or another's. */
+export type LayerAnswered = (layer: string, answer: 'hit' | 'miss' | 'held' | 'rejected') => void;
+
+/** Counted apart from the events: this happens to every request, and says nothing about its operation. */
+export function createLayerMetrics(): LayerAnswered {
+  const asked = metrics.getMeter('@semel/server').createCounter('idempotency.layer.requests', {
+    unit: '{request}',
+    description: 'What the layers in front of the store of record knew',
+  });
+  return (layer, answer) => asked.add(1, { 'idempotency.layer': layer, 'idempotency.answer': answer });
 }

@@ -1,0 +1,168 @@
+import { hash } from 'node:crypto';
+import {
+  type Holder,
+  type Layer,
+  type LayerAnswer,
+  type LayerReport,
+  NOTHING_KNOWN,
+  type OperationIdentity,
+} from '@semel/server/store';
+import { createBreaker } from './breaker.ts';
+import { createChanges } from './changes.ts';
+import { connect, type RedisConnection } from './connection.ts';
+import { createRun } from './run-script.ts';
+import { ask } from './scripts/ask.ts';
+import { forget } from './scripts/forget.ts';
+import { keep } from './scripts/keep.ts';
+import { release } from './scripts/release.ts';
+import { renew } from './scripts/renew.ts';
+
+export interface RedisLayerOptions {
+  /** A URL, what `ioredis` takes (Sentinel included), or `{ cluster: nodes }`. The layer opens connections of its own. */
+  readonly connection: RedisConnection;
+  /** Before every key. Two applications on one Redis need two. @default 'semel:' */
+  readonly prefix?: string;
+  /** How long an answer may take. It is the most that an outage costs one request. @default 100 */
+  readonly timeoutMs?: number;
+  /** How often a waiter looks again when no message wakes it. @default 50 */
+  readonly pollMs?: number;
+}
+
+export interface RedisLayer extends Required<Layer> {
+  ask(identity: OperationIdentity, holder: Holder, holdMs: number): Promise<LayerAnswer>;
+  keep(identity: OperationIdentity, text: string, ms: number): Promise<void>;
+  forget(identity: OperationIdentity, ms: number): Promise<void>;
+  /** Resolves once Redis answers; `false` if it doesn't within `timeoutMs`. Nothing needs to wait for it. */
+  ready(): Promise<boolean>;
+  /** Ends its connections. Asked afterwards it knows nothing. */
+  close(): Promise<void>;
+}
+
+/** Purges that Redis has not heard of; told when it is back. More than these wait for their entries to run out. */
+const MAX_UNTOLD = 10_000;
+
+/**
+ * Settled outcomes, and who is at work, in Redis 7 or Valkey: standalone, Sentinel or Cluster. One round trip a request,
+ * one key an operation.
+ *
+ * Guarantees no more than a {@link Layer}: it saves time. Any failure is answered "nothing known" within `timeoutMs`; after
+ * three in a row Redis isn't asked until a probe of its own finds it working.
+ *
+ * @example createSemel({ store, layers: [createProcessLayer(), createRedisLayer({ connection: 'redis://127.0.0.1' })] })
+ */
+export function createRedisLayer(options: RedisLayerOptions): RedisLayer {
+  const { connection, prefix = 'semel:', timeoutMs = 100, pollMs = 50 } = options;
+  const channel = `${prefix}changed`;
+  const client = connect(connection);
+  const run = createRun(client, timeoutMs);
+  const changes = createChanges(connection, channel);
+  const untold = new Map<string, number>();
+  let report: (report: LayerReport) => void = () => {};
+  let isClosed = false;
+
+  const breaker = createBreaker({
+    report: (what) => report(what),
+    async probe() {
+      // A write: a replica, or a Redis without memory, can only be read.
+      await run(ask, probeKey(), 'probe', 1).catch((error: unknown) => {
+        // A replica that was the primary: connect anew, where the primary is now.
+        if (error instanceof Error && error.message.includes('READONLY')) client.disconnect(true);
+        throw error;
+      });
+      for (const [key, ms] of untold) {
+        await run(forget, key, ms);
+        untold.delete(key);
+      }
+    },
+  });
+
+  /** Sent at once, so that what was called first arrives first. `undefined` for what failed. */
+  async function attempt(answer: Promise<unknown>): Promise<unknown> {
+    try {
+      const found = await answer;
+      breaker.succeeded();
+      return found;
+    } catch (error) {
+      breaker.failed(error);
+      return undefined;
+    }
+  }
+
+  const isLeftOut = (): boolean => isClosed || breaker.isOpen;
+  const keyOf = (identity: OperationIdentity): string => `${prefix}{${digest(identity)}}`;
+  const probeKey = (): string => `${prefix}{probe}`;
+
+  // The first requests may come before the connection: they wait for it as long as for an answer, and no longer.
+  let starting: Promise<boolean> | undefined = whenReady(client, timeoutMs).finally(() => {
+    starting = undefined;
+  });
+
+  return {
+    name: 'redis',
+    watch(listener) {
+      report = listener;
+    },
+    async ready() {
+      if (starting !== undefined) await starting;
+      return run(ask, probeKey(), 'probe', 1).then(
+        () => true,
+        () => false,
+      );
+    },
+
+    async ask(identity, { owner }, holdMs) {
+      if (starting !== undefined) await starting;
+      if (isLeftOut()) return NOTHING_KNOWN;
+      const found = await attempt(run(ask, keyOf(identity), owner, whole(holdMs)));
+      if (found === 'H') return { kind: 'none', held: true };
+      if (found === 'L') return { kind: 'held' };
+      if (typeof found !== 'string' || !found.startsWith('E')) return NOTHING_KNOWN;
+      return { kind: 'entry', text: found.slice(1) };
+    },
+    async keep(identity, text, ms) {
+      if (!isLeftOut()) await attempt(run(keep, keyOf(identity), text, whole(ms), channel));
+    },
+    async renew(identity, { owner, attempt: number }, holdMs) {
+      if (!isLeftOut()) await attempt(run(renew, keyOf(identity), owner, number, whole(holdMs)));
+    },
+    async release(identity, { owner }) {
+      if (!isLeftOut()) await attempt(run(release, keyOf(identity), owner, channel));
+    },
+    async forget(identity, ms) {
+      const key = keyOf(identity);
+      const told = isLeftOut() ? undefined : await attempt(run(forget, key, whole(ms)));
+      if (told === undefined && untold.size < MAX_UNTOLD) untold.set(key, whole(ms));
+    },
+    async changed(identity, ms) {
+      if (!isLeftOut()) await changes.next(keyOf(identity), Math.min(ms, pollMs));
+    },
+    async close() {
+      isClosed = true;
+      breaker.stop();
+      changes.close();
+      // What was sent gets its answer, if it comes in time.
+      const timer = setTimeout(() => client.disconnect(), timeoutMs);
+      await client.quit().catch(() => client.disconnect());
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** Redis takes whole milliseconds, at least one. */
+const whole = (ms: number): number => Math.max(1, Math.floor(ms));
+
+/** One length whatever the key, and nobody reads scopes and keys off the list of keys. */
+const digest = ({ scope, procedure, key }: OperationIdentity): string =>
+  hash('sha256', JSON.stringify([scope, procedure, key]), 'base64url');
+
+function whenReady(client: ReturnType<typeof connect>, timeoutMs: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const ended = (isReady: boolean) => () => {
+      clearTimeout(timer);
+      resolve(isReady);
+    };
+    const timer = setTimeout(ended(false), timeoutMs);
+    client.once('ready', ended(true));
+    client.once('close', ended(false));
+  });
+}

@@ -1,0 +1,123 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { ensureRedis } from '@semel/dev-services';
+import { Redis } from 'ioredis';
+
+/** A real Redis of one's own, to be broken. */
+export interface RedisServer {
+  readonly url: string;
+  readonly port: number;
+  /** A connection for the test itself. */
+  readonly admin: Redis;
+  /** SIGSTOP and SIGCONT: its sockets stay open and nothing answers. */
+  pause(): void;
+  resume(): void;
+  /** SIGKILL. */
+  kill(): Promise<void>;
+  /** Again on the same port, with what lies on its disk. */
+  start(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const program = (): string | undefined =>
+  ['redis-server', 'valkey-server']
+    .flatMap((name) => (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, name)))
+    .find(existsSync);
+
+/** @throws where there is no Redis and none can be installed: a run without it must not look green */
+export async function startRedisServer(...more: string[]): Promise<RedisServer> {
+  if (program() === undefined) await ensureRedis().then((service) => service.stop());
+  const found = program();
+  if (found === undefined) throw new Error('These tests break a Redis of their own: install redis-server');
+  const bin = found;
+  const dir = mkdtempSync(join(tmpdir(), 'redis-'));
+  const port = await freePort();
+  const setpriv = ['/usr/bin/setpriv', '/bin/setpriv'].find(existsSync);
+  const [command, ...tied] = setpriv === undefined ? [bin] : [setpriv, '--pdeathsig', 'KILL', '--', bin];
+  let child: ChildProcess | undefined;
+  const endWithUs = (): void => void child?.kill('SIGKILL');
+  process.once('exit', endWithUs);
+
+  const admin = new Redis({ port, lazyConnect: true, retryStrategy: () => 25, maxRetriesPerRequest: null });
+  admin.on('error', () => {});
+
+  async function start(): Promise<void> {
+    const settings = ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--save', ''];
+    child = spawn(command, [...tied, ...settings, ...more], { stdio: 'ignore' });
+    if (admin.status === 'wait') await admin.connect().catch(() => {});
+    await admin.ping();
+  }
+
+  async function kill(): Promise<void> {
+    const dying = child;
+    if (dying === undefined || dying.exitCode !== null || dying.signalCode !== null) return;
+    const exited = new Promise((resolve) => dying.once('exit', resolve));
+    dying.kill('SIGKILL');
+    await exited;
+  }
+
+  await start();
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    port,
+    admin,
+    pause: () => void child?.kill('SIGSTOP'),
+    resume: () => void child?.kill('SIGCONT'),
+    kill,
+    start,
+    async close() {
+      admin.disconnect();
+      await kill();
+      process.off('exit', endWithUs);
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A Sentinel that watches one primary, called `main`, and decides alone. */
+export async function startSentinel(primary: RedisServer): Promise<{ port: number; close(): Promise<void> }> {
+  const bin = program();
+  if (bin === undefined) throw new Error('startRedisServer comes first');
+  const dir = mkdtempSync(join(tmpdir(), 'sentinel-'));
+  const port = await freePort();
+  const settings = [
+    `port ${port}`,
+    'bind 127.0.0.1',
+    `dir ${dir}`,
+    `sentinel monitor main 127.0.0.1 ${primary.port} 1`,
+    'sentinel down-after-milliseconds main 500',
+    'sentinel failover-timeout main 5000',
+  ];
+  const file = join(dir, 'sentinel.conf');
+  writeFileSync(file, `${settings.join('\n')}\n`);
+  const child = spawn(bin, [file, '--sentinel'], { stdio: 'ignore' });
+  const endWithUs = (): void => void child.kill('SIGKILL');
+  process.once('exit', endWithUs);
+  const exited = new Promise((resolve) => child.once('exit', resolve));
+  return {
+    port,
+    async close() {
+      child.kill('SIGKILL');
+      await exited;
+      process.off('exit', endWithUs);
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() =>
+        typeof address === 'object' && address !== null
+          ? resolve(address.port)
+          : reject(new Error('no port')),
+      );
+    });
+  });
+}
