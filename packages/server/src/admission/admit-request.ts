@@ -14,6 +14,7 @@ export interface Admitted {
 /**
  * Who asks, for what, and is it the same request? Every parser and guard has passed by now.
  * @throws IdempotencyError `key_missing`, or `key_malformed` for a key that the server's own rules refuse
+ * @throws TypeError for a scope that a store can't tell from another
  */
 export function admitRequest(options: {
   readonly policy: Policy;
@@ -39,6 +40,8 @@ export function admitRequest(options: {
   const print = fingerprintOf(procedure, policy.pick === undefined ? input : policy.pick(input));
   const scope =
     policy.narrowScope === undefined ? principal : narrowedScope(principal, policy.narrowScope(input));
+  // In a database all lone surrogates are one character: two scopes would be the same, and share their answers.
+  if (!scope.isWellFormed()) throw new TypeError('A scope has to be well-formed Unicode');
   if (policy.key === 'derived') return { scope, key: print, ageMs: undefined, fingerprint: print };
   // Optional and not sent: it runs as an operation like any other, under a key that nobody can repeat.
   return { scope, key: key?.key ?? `none:${randomId()}`, ageMs: key?.ageMs, fingerprint: print };

@@ -10,11 +10,11 @@ export const narrowedScope = (principal: string, by: string): string =>
 /**
  * Whether a record is this principal's own, narrowed or not. Principals may choose their own names: one that is called
  * `3:bob/x`, which is what bob's scope looks like where a policy narrows it to `x`, can't be told from it here, and is
- * shown neither.
+ * shown neither. Nor is one whose name no database can hold.
  */
 export function isWithin(recorded: string, principal: string): boolean {
   return recorded === principal
-    ? !looksNarrowed(principal)
+    ? !looksNarrowed(principal) && principal.isWellFormed()
     : recorded.startsWith(narrowedScope(principal, ''));
 }
 

@@ -612,10 +612,11 @@ test('status is asked with GET, by id or by name and key', async () => {
   expect((await ask('/a', {}, 'DELETE')).headers.get('allow')).toBe('GET, HEAD');
   expect((await ask('')).status).toBe(400);
   expect((await ask('/%ff')).status).toBe(400);
-  expect((await ask('?procedure=x')).status).toBe(400);
+  expect(await codeOf(await ask('?procedure=x'))).toBe('key_missing');
+  expect(await codeOf(await ask('?procedure=x', { 'idempotency-keys': '"a"' }))).toBe('key_malformed');
   expect(await codeOf(await ask('?procedure=x', { 'idempotency-key': '"a' }))).toBe('key_malformed');
   const nothing = await ask('?procedure=x', { 'idempotency-key': 'a' });
-  expect([nothing.status, await nothing.json()]).toEqual([404, { state: 'not_found', procedure: 'x' }]);
+  expect([nothing.status, await nothing.json()]).toEqual([200, { state: 'not_found', procedure: 'x' }]);
   const route: Route = idempotent({ name: 'x', mode: 'atomic' }, () => new Response('x'));
   await route(post('a'));
   const found = await ask('?procedure=x', { 'idempotency-key': 'a' });

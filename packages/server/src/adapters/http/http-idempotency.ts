@@ -70,7 +70,8 @@ export interface HttpIdempotency<Tx, Context extends readonly unknown[]> {
   ): (request: Request, ...context: Rest) => Promise<Response>;
   /**
    * The status endpoint, for `GET /idempotency/operations/{operationId}` and `GET /idempotency/operations?procedure=…`
-   * with the key in `Idempotency-Key`. Checked against the caller's scope: another's operation looks like none (404).
+   * with the key in `Idempotency-Key`. Checked against the caller's scope: another's operation looks like none.
+   * That one isn't recorded is an answer too: 200 with `state: "not_found"`, never a 404.
    */
   status(): (request: Request, ...context: Context) => Promise<Response>;
 }

@@ -51,8 +51,13 @@ export function keepRawBody(req: IncomingMessage, _res: unknown, bytes: Uint8Arr
   (req as { rawBody?: Uint8Array }).rawBody = bytes;
 }
 
-const hasBody = ({ headers }: IncomingMessage): boolean =>
-  headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+/** HTTP/1.1 announces a body in its headers. Over HTTP/2 it need not have a length: the stream says that nothing follows. */
+function hasBody(req: IncomingMessage): boolean {
+  const { headers } = req;
+  if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0) return true;
+  const { stream } = req as { stream?: { readonly endAfterHeaders?: boolean } };
+  return stream?.endAfterHeaders === false;
+}
 
 function bodyOf(req: IncomingMessage, given: Uint8Array | undefined): BodyInit {
   const { rawBody, body } = req as MaybeParsed;

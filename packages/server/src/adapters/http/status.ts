@@ -36,8 +36,9 @@ export function serveStatus(options: RouteOptions) {
       });
     }
     const asked = askedFor(request);
-    if (typeof asked === 'string') {
-      return problemResponse(createProblem('key_malformed'), { accept, docs: options.docs, detail: asked });
+    if (asked !== undefined && 'code' in asked) {
+      const { code, detail } = asked;
+      return problemResponse(createProblem(code), { accept, docs: options.docs, detail });
     }
     if (asked === undefined) {
       const detail = `Ask for …/operations/{operationId}, or for …/operations?procedure=… with the key in ${HEADER.key}`;
@@ -72,8 +73,13 @@ export function serveStatus(options: RouteOptions) {
 
 type Asked = { readonly operationId: string } | { readonly procedure: string; readonly key: string };
 
-/** `undefined`: nothing was asked for; a text: what is wrong with the key. */
-function askedFor(request: Request): Asked | string | undefined {
+interface Wrong {
+  readonly code: 'key_malformed' | 'key_missing';
+  readonly detail: string;
+}
+
+/** `undefined`: nothing was asked for. */
+function askedFor(request: Request): Asked | Wrong | undefined {
   const { pathname, searchParams } = new URL(request.url);
   const [, segment] = /\/operations\/([^/]+)\/?$/.exec(pathname) ?? [];
   if (segment !== undefined) {
@@ -81,10 +87,14 @@ function askedFor(request: Request): Asked | string | undefined {
     return isName(operationId) ? { operationId } : undefined;
   }
   const procedure = searchParams.get('procedure');
+  if (!isName(procedure)) return undefined;
+  if (request.headers.has(HEADER.keys)) {
+    return { code: 'key_malformed', detail: `A status is asked for one key: send ${HEADER.key}` };
+  }
   const header = request.headers.get(HEADER.key);
-  if (!isName(procedure) || header === null) return undefined;
+  if (header === null) return { code: 'key_missing', detail: `Send the key to ask about in ${HEADER.key}` };
   const parsed = parseKeyHeader(header);
-  return parsed.ok ? { procedure, key: parsed.key.key } : parsed.reason;
+  return parsed.ok ? { procedure, key: parsed.key.key } : { code: 'key_malformed', detail: parsed.reason };
 }
 
 function unescaped(segment: string): string | undefined {
@@ -103,5 +113,6 @@ function statusAnswer(status: OperationStatus): Response {
       headers.set(HEADER.retryAfter, String(retryAfterSeconds(status.retryAfterMs)));
     }
   }
-  return new Response(JSON.stringify(status), { status: status.state === 'not_found' ? 404 : 200, headers });
+  // 200 for `not_found` as well: it is an answer of the contract, and the 404 of a proxy must not pass for one.
+  return new Response(JSON.stringify(status), { headers });
 }
