@@ -76,8 +76,8 @@ export const quickPlan: Plan = {
 
 export const fullPlan: Plan = {
   callers: [1, 16, 64],
-  rounds: 7,
-  warmUpMs: { least: 8_000, most: 8_000 },
+  rounds: 5,
+  warmUpMs: { least: 6_000, most: 6_000 },
   warmUntilMs: NEVER,
   roundMs: { least: 800, most: 800 },
   httpUntilMs: NEVER,

@@ -16,8 +16,10 @@ describeFramework('Fastify', async ({ create, upload, form, ship, status }): Pro
     scope.post('/files', serve(upload));
     scope.post('/forms', serve(form));
     scope.post('/ship', serve(ship));
-    scope.get('/idempotency/operations', serve(status));
-    scope.get('/idempotency/operations/:id', serve(status));
+    // Named, because Fastify's own HEAD routes can't answer with a Response.
+    const method = ['GET', 'HEAD'];
+    scope.route({ method, url: '/idempotency/operations', handler: serve(status) });
+    scope.route({ method, url: '/idempotency/operations/:id', handler: serve(status) });
   });
   const url = await app.listen({ port: 0, host: '127.0.0.1' });
   return { url, close: () => app.close() };

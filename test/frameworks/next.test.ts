@@ -11,7 +11,7 @@ describeFramework('Next.js route handlers', ({ create, upload, form, ship, statu
     files: { POST: upload },
     forms: { POST: form },
     ship: { POST: ship },
-    idempotency: { GET: status },
+    idempotency: { GET: status, HEAD: status }, // the second one Next.js makes of the first
   };
   return listening(
     createServer(

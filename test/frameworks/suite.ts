@@ -254,8 +254,14 @@ export function describeFramework(name: string, serve: (routes: Routes) => Promi
         'idempotency-key': '"asked"',
       });
       expect(byKey.text).toBe(byId.text);
+      const head = await send(`/idempotency/operations/${operationId}`, { method: 'HEAD' });
+      expect([head.status, head.headers.get('idempotency-operation'), head.text]).toEqual([
+        200,
+        operationId,
+        '',
+      ]);
       const bobs = await get(`/idempotency/operations/${operationId}`, { authorization: 'Bearer bob' });
-      expect([bobs.status, JSON.parse(bobs.text)]).toEqual([404, { state: 'not_found', operationId }]);
+      expect([bobs.status, JSON.parse(bobs.text)]).toEqual([200, { state: 'not_found', operationId }]);
     });
   });
 }

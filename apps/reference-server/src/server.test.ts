@@ -157,6 +157,37 @@ test('the rate limit is per API key: one tenant that storms does not stop anothe
   expect((await get('/trpc/payments.list', { authorization: `Bearer ${calm}` })).status).toBe(200);
 });
 
+test('a server at its limit refuses at once, on either carrier, and goes on when there is room', async () => {
+  const small = await createRig(inject('databaseUrl'), { maxInFlight: 1 });
+  const order = (path: string, key: string, body: object) =>
+    fetch(`${small.server.url}${path}`, {
+      method: 'POST',
+      headers: {
+        authorization: 'Bearer sk_demo_acme',
+        'content-type': 'application/json',
+        'idempotency-key': `"${key}"`,
+      },
+      body: JSON.stringify(body),
+    });
+  const payment = { amount: 100, currency: 'EUR', customer: 'cus_slow' };
+  const slow = order('/v1/payments', 'slow', payment);
+  const asked = () => fetch(`${small.server.url}/openapi.json`).then(({ status }) => status);
+  await expect.poll(asked).toBe(503);
+
+  const rest = await order('/v1/orders', 'turned-away', { sku: 'x', quantity: 1 });
+  expect([rest.status, rest.headers.get('retry-after')]).toStrictEqual([503, '1']);
+  expect(rest.headers.get('content-type')).toContain('application/problem+json');
+  const trpc = await order('/trpc/orders.create', 'turned-away', { json: { sku: 'x', quantity: 1 } });
+  expect([trpc.status, trpc.headers.get('retry-after')]).toStrictEqual([503, '1']);
+  expect(await trpc.json()).toMatchObject({ error: { json: { data: { code: 'SERVICE_UNAVAILABLE' } } } });
+  expect((await fetch(`${small.server.url}/healthz`)).status).toBe(200);
+
+  expect((await slow).status).toBe(201);
+  const later = await order('/v1/orders', 'turned-away', { sku: 'x', quantity: 1 });
+  expect([later.status, later.headers.get('idempotency-replayed')]).toStrictEqual([201, null]);
+  await small.close();
+});
+
 test('made-up keys share the limit of their address', async () => {
   const statuses = await Promise.all(
     Array.from({ length: 60 }, (_, i) =>

@@ -9,11 +9,13 @@ import Fastify, { LogController } from 'fastify';
 import { createAuthenticate, type Principal } from './access/authenticate.ts';
 import { createReadPool } from './database/pool.ts';
 import { authenticateRequests } from './http/authentication.ts';
+import { REQUEST_TIMEOUT_MS, refuseBrokenHttp, upgradesToWebSocket } from './http/broken-http.ts';
 import { createContexts } from './http/context.ts';
 import { allowOrigins } from './http/cors.ts';
 import { createErrorAnswer, shapeErrors } from './http/errors.ts';
 import { addHealth } from './http/health.ts';
 import { limitRates } from './http/limits.ts';
+import { shedLoad } from './http/overload.ts';
 import { createStripeProvider } from './payments/stripe-provider.ts';
 import { type AppRouter, createRouter } from './procedures/router.ts';
 import { addRest } from './rest/rest.ts';
@@ -62,6 +64,9 @@ export async function createReferenceServer({
     genReqId: () => randomUUID(),
     logController: new LogController({ requestIdLogLabel: 'requestId' }),
     frameworkErrors: createErrorAnswer(settings) as never,
+    clientErrorHandler: refuseBrokenHttp,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    http: { shouldUpgradeCallback: upgradesToWebSocket },
     routerOptions: { maxParamLength: 5_000 }, // a batch's paths stand in one path parameter
   });
   const { log } = app;
@@ -89,7 +94,8 @@ export async function createReferenceServer({
     withRequestId(request.id, done);
   });
   shapeErrors(app, settings);
-  await allowOrigins(app, settings);
+  await allowOrigins(app, settings); // before whatever refuses: a page has to be able to read Retry-After
+  shedLoad(app, settings);
   await app.register(helmet);
   authenticateRequests(app, authenticate);
   await limitRates(app, settings);

@@ -11,7 +11,8 @@ declare module 'fastify' {
 const ASKED = /^\/(?:trpc|v1|idempotency)(?![\w-])/;
 
 /** Routes that are no procedure's (health, metrics, the OpenAPI document) ask for no key. */
-export const needsKey = (request: FastifyRequest): boolean => ASKED.test(request.url);
+export const needsKey = (request: FastifyRequest): boolean =>
+  ASKED.test(request.routeOptions.url ?? request.url); // the route's: a URL may be absolute, or escape what needs no escaping
 
 /** Finds out who asks before anything is counted, read or parsed. Refusing is the procedures' part. */
 export function authenticateRequests(app: FastifyInstance, authenticate: Authenticate): void {

@@ -53,7 +53,7 @@ function answerTrpc(
   reply: FastifyReply,
   { bodyLimitBytes }: Limits,
 ): FastifyReply {
-  const status = error.statusCode !== undefined && error.statusCode >= 400 ? error.statusCode : 500;
+  const status = statusOf(error);
   const isOverload = error instanceof Overloaded;
   if (status >= 500 && !isOverload) request.log.error({ err: error }, 'request failed');
   const message =
@@ -64,6 +64,12 @@ function answerTrpc(
         : error.message;
   const code = CODES[status] ?? (status >= 500 ? 'INTERNAL_SERVER_ERROR' : 'BAD_REQUEST');
   return reply.status(status).send(bodyFrom(code, message));
+}
+
+/** tRPC throws its own where it can't make a request of what came: an empty or impossible `Host` is no URL. */
+function statusOf(error: FastifyError): number {
+  if (error instanceof TRPCError) return getHTTPStatusCodeFromError(error);
+  return error.statusCode !== undefined && error.statusCode >= 400 ? error.statusCode : 500;
 }
 
 function bodyFrom(code: TRPCError['code'], message: string): object {

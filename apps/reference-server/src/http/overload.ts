@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { plain, RestRefusal } from '../rest/problem.ts';
+import { upgradesToWebSocket } from './broken-http.ts';
 
 /** Nothing was begun: the same request may come again, under the same key. */
 export class Overloaded extends RestRefusal {
@@ -17,7 +18,7 @@ export class Overloaded extends RestRefusal {
 export function shedLoad(app: FastifyInstance, { maxInFlight }: { readonly maxInFlight: number }): void {
   let inFlight = 0;
   app.addHook('onRequest', (request, reply, done) => {
-    if (UNCOUNTED.has(request.url) || request.headers.upgrade !== undefined) return done();
+    if (UNCOUNTED.has(request.url) || upgradesToWebSocket(request.raw)) return done();
     if (inFlight >= maxInFlight) {
       reply.header('retry-after', '1');
       return done(new Overloaded());

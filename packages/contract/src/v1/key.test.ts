@@ -226,6 +226,13 @@ describe('reasons', () => {
     }
   });
 
+  it('tell two header lines, which arrive joined, from a wrong character', () => {
+    expect(parseKeyHeader('a, b')).toEqual({
+      ok: false,
+      reason: 'more than one key was sent (a key that holds a comma has to be quoted)',
+    });
+  });
+
   it('take no longer than the header is long', () => {
     expect(parseKeyHeader(`"${'\\"'.repeat(100_000)}`).ok).toBe(false);
     expect(parseKeyHeader(`"k"${';a'.repeat(100_000)} x`).ok).toBe(false);

@@ -38,7 +38,9 @@ export function parseKeyHeader(value: string): KeyParse {
     if (!BARE.test(bare)) {
       return {
         ok: false,
-        reason: 'an unquoted key holds a character that only a quoted one may hold, or none may',
+        reason: bare.includes(',')
+          ? 'more than one key was sent (a key that holds a comma has to be quoted)'
+          : 'an unquoted key holds a character that only a quoted one may hold, or none may',
       };
     }
     return keyFrom(bare, undefined);

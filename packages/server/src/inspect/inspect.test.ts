@@ -156,6 +156,19 @@ test('handlers are understood in every form in which a function is written', asy
   for (const form of forms) expect(await found(ATOMIC, form)).toEqual([warned]);
 });
 
+test('routes that share a name are told apart: each has its own findings, and its own accepted ones', async () => {
+  const route = httpIdempotency({ semel, scope: (request) => request.headers.get('x-user') ?? undefined });
+  const create = route({ name: 'orders', mode: 'atomic' }, () => new Response());
+  const cancel = route({ name: 'orders', mode: 'atomic', ttlMs: 86_400_000 }, () => new Response());
+  const { findings, summary } = await inspect([create, cancel]);
+  expect(findings.map(({ code, what }) => [code, what])).toEqual([
+    ['name_shared', "has the name 'orders', as another route has"],
+    ['name_shared', "has the name 'orders', as another route has"],
+    ['default_ttl', expect.any(String)],
+  ]);
+  expect(summary).toMatchObject({ mutations: 2, error: 2, advice: 1 });
+});
+
 test('plain routes are looked at too: a Response is what they return', async () => {
   const route = httpIdempotency({ semel, scope: (request) => request.headers.get('x-user') ?? undefined });
   const { findings, summary } = await inspect([

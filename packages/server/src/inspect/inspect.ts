@@ -50,7 +50,7 @@ const RULES: readonly Rule[] = [
  * `finalErrors` of the policies with made-up errors, and loads lazy routers.
  *
  * An `error` is certain. What is read from a handler's source (`fn.toString()`) is at most a `warning` that begins with
- * "looks like", and functions of other modules stay closed: no finding doesn't mean that there is none. `unseen` says
+ * "looks like", and functions outside of the handler stay closed: no finding doesn't mean that there is none. `unseen` says
  * where the look ended.
  *
  * @param target a tRPC router, or a list of plain routes that `@semel/server/http` wrapped
@@ -66,16 +66,19 @@ export async function inspect(
 ): Promise<InspectReport> {
   const all = isRouter(target) ? await subjectsOf(target) : (target as AnyRoute[]).map(subjectOfRoute);
   const subjects = withHandlers(all, options.handlers ?? {});
-  const found: Finding[] = [];
+  // By the subject itself: two routes may have one name, which is one of the findings.
+  const found = new Map(subjects.map((subject): [Subject, Finding[]] => [subject, []]));
   for (const rule of RULES) {
     await rule(subjects, (subject, code, what, severity) => {
       const { why, instead } = CATALOGUE[code];
       const docs = `docs/guides/inspect.md#${code}`;
       const grade = severity ?? CATALOGUE[code].severity;
-      found.push({ code, severity: grade, procedure: subject.path, what, why, instead, docs });
+      found.get(subject)?.push({ code, severity: grade, procedure: subject.path, what, why, instead, docs });
     });
   }
-  const findings = subjects.flatMap((subject) => accepted(subject, found, options)).toSorted(compare);
+  const findings = [...found]
+    .flatMap(([subject, mine]) => accepted(subject, mine, options))
+    .toSorted(compare);
   const count = (severity: Severity): number =>
     findings.filter((one) => one.severity === severity && one.accepted === undefined).length;
   return {
@@ -106,8 +109,7 @@ function withHandlers(
 }
 
 /** A subject's findings, with the reasons it gives for some; and the reasons that are for nothing. */
-function accepted(subject: Subject, found: readonly Finding[], { accept = {} }: InspectOptions): Finding[] {
-  const mine = found.filter(({ procedure }) => procedure === subject.path);
+function accepted(subject: Subject, mine: readonly Finding[], { accept = {} }: InspectOptions): Finding[] {
   const reasons: Record<string, unknown> = {
     ...(subject.meta.acceptedFindings as Record<string, unknown> | undefined),
     ...(Object.hasOwn(accept, subject.path) ? accept[subject.path] : {}),

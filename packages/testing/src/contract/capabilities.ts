@@ -21,8 +21,8 @@ const PROMISES = {
 } as const;
 
 const EQUIPMENT = {
-  slowHandler: 'the handler can be asked to take its time (delayMs)',
-  memo: 'the body may carry a member with any JSON (memo)',
+  slowHandler: 'the handler waits for delayMs before its effect',
+  memo: 'the body may carry a member with any JSON',
   rawBodies: 'the route takes bodies of any content type',
   batch: 'several calls may share a request (tRPC batches)',
   cors: "the server answers browsers of another origin (the target's `origin`)",

@@ -109,6 +109,23 @@ describe('the contract command', () => {
     expect(code).toBe(0);
   });
 
+  test('leaves out of every request what tells principals apart: nobody is nobody', async () => {
+    const config = join(folder, 'principals.json');
+    const principals = [{ Authorization: 'Bearer alice' }, { Authorization: 'Bearer bob' }];
+    writeFileSync(config, JSON.stringify({ principals }));
+    const { code, out } = await run(
+      ...(await little()),
+      '--config',
+      config,
+      '--only',
+      'W6',
+      '--report',
+      'json',
+    );
+    expect(JSON.parse(out).totals).toEqual({ passed: 1, failed: 0, skipped: 0 });
+    expect(code).toBe(0);
+  });
+
   test.each<[string, string[], string]>([
     ['no address', ['--path', '/x'], '--url is missing'],
     ['no path', ['--url', 'http://localhost:1'], '--path is missing'],

@@ -78,9 +78,16 @@ export function createStage(target: ContractTarget, capabilities: Capabilities):
     return value === undefined ? {} : { 'idempotency-key': value };
   };
   const written = (key: string) => (target.keyForm === 'bare' ? key : serializeKeyHeader({ key }));
+  const [first = {}, second = {}] = target.principals ?? [];
+  // What tells principals apart is theirs alone: with a header that every request has, nobody would be nobody.
+  const theirs = new Set(
+    [first, second].flatMap((each) => Object.keys(each).map((name) => name.toLowerCase())),
+  );
+  const common = Object.fromEntries(
+    Object.entries(target.headers ?? {}).filter(([name]) => !theirs.has(name.toLowerCase())),
+  );
   const credentials = (as: Asking['as'] = 'first'): HeaderLines => {
-    const [first = {}, second = {}] = target.principals ?? [];
-    return { ...target.headers, ...(as === 'first' && first), ...(as === 'second' && second) };
+    return { ...common, ...(as === 'first' && first), ...(as === 'second' && second) };
   };
   const sendingOf = (payload: Payload, asking: Asking): Sending => {
     const { raw } = asking;

@@ -107,10 +107,7 @@ export function plainHandlers(
     const found = await operations.status(String(params.operationId));
     return HttpResponse.json(
       { ...found, retryAfterMs },
-      {
-        status: found.state === 'not_found' ? 404 : 200,
-        headers: { 'Cache-Control': 'private, no-store' },
-      },
+      { headers: { 'Cache-Control': 'private, no-store' } },
     );
   });
   return [...handlers, status];

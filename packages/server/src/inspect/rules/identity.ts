@@ -49,7 +49,10 @@ function names(subjects: readonly Subject[], report: Report): void {
   }
   for (const [name, sharing] of [...taken.values()].flatMap((byName) => [...byName])) {
     for (const subject of sharing) {
-      const others = sharing.filter(({ identity }) => identity !== subject.identity).map(({ path }) => path);
+      // A plain route is called by its name, which says nothing where that is what is shared.
+      const others = sharing
+        .filter(({ identity }) => identity !== subject.identity)
+        .map(({ path }) => (path === subject.path ? 'another route' : path));
       if (others.length > 0) {
         report(subject, 'name_shared', `has the name '${name}', as ${others.toSorted().join(', ')} has`);
       }

@@ -62,7 +62,8 @@ export const headerCases: readonly ContractCase[] = [
     needs: ['operationHeader', 'replay'],
     async run(stage) {
       const [first, again] = await pair(stage);
-      const name = first.headers.get('idempotency-operation') ?? '';
+      const name = first.headers.get('idempotency-operation');
+      assert.ok(name !== null, 'the answer carries no Idempotency-Operation');
       assert.match(name, /^[\w-]{22,}$/, 'an operation id has at least 128 random bits');
       assert.equal(again.headers.get('idempotency-operation'), name);
       const [other] = await pair(stage);

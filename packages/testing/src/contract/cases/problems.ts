@@ -68,9 +68,10 @@ export const problemCases: readonly ContractCase[] = [
     async run(stage) {
       for (const accept of ['application/json', 'application/problem+json', '*/*', 'text/html, */*;q=0.1']) {
         const answer = await stage.send(stage.payload(), { headers: { accept } });
-        assert.equal(answer.status, 400);
+        const asked = `a request without a key, with Accept: ${accept}`;
+        assert.ok(answer.status === 400, `${asked}, is answered with ${answer.status} instead of 400`);
         if (accept.startsWith('text')) continue;
-        assert.equal(member(answer.json, 'status'), 400, `Accept: ${accept}`);
+        assert.equal(member(answer.json, 'status'), 400, `the member status of the answer to ${asked}`);
       }
     },
   },
