@@ -75,17 +75,17 @@ export const quickPlan: Plan = {
 };
 
 export const fullPlan: Plan = {
-  callers: [1, 16, 64],
+  callers: [16],
   rounds: 5,
-  warmUpMs: { least: 6_000, most: 6_000 },
+  warmUpMs: { least: 5_000, most: 5_000 },
   warmUntilMs: NEVER,
   roundMs: { least: 800, most: 800 },
   httpUntilMs: NEVER,
-  counted: 200,
+  counted: 100,
   hot: 200,
-  duplicates: { keys: 200, maxMs: 15_000 },
-  faultKeys: 8,
-  faultsAtOnce: 3,
+  duplicates: { keys: 100, maxMs: 5_000 },
+  faultKeys: 6,
+  faultsAtOnce: 4,
   faultsUntilMs: NEVER,
   engine: true,
   endMs: NEVER,

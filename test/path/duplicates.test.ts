@@ -11,7 +11,8 @@ beforeAll(async () => {
 });
 afterAll(() => stage.close());
 
-const KEYS = 1000;
+/** The whole thousand in CI. */
+const KEYS = process.env.CI === undefined ? 300 : 1000;
 const DUPLICATES = 20;
 /** The first keys come one after the other, each between two calls that it is compared with. */
 const MEASURED = 150;
@@ -24,7 +25,7 @@ const timed = async (call: () => Promise<Answer>) => {
 const middle = (values: readonly number[]) =>
   values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 
-test('20 simultaneous duplicates of 1,000 keys over two servers: 1,000 effects, equal answers', {
+test(`20 simultaneous duplicates of ${KEYS} keys over two servers: ${KEYS} effects, equal answers`, {
   timeout: 90_000,
 }, async () => {
   const input = { sku: 'book' };

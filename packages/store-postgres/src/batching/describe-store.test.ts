@@ -42,9 +42,14 @@ const suite = (name: string, open: () => ReturnType<Fixture['store']>) =>
     },
   });
 
+/** The whole of it in CI, where nobody waits for it. */
+const short = process.env.CI === undefined;
+
 suite('a store that writes in batches only', () => db.store({ batching: always }));
-suite('a store that never batches', () => db.store({ batching: false }));
-describe.skipIf(typeof bouncer === 'string')('behind PgBouncer in transaction mode', () => {
+describe.skipIf(short)('without batching', () => {
+  suite('a store that never batches', () => db.store({ batching: false }));
+});
+describe.skipIf(short || typeof bouncer === 'string')('behind PgBouncer in transaction mode', () => {
   const { url } = bouncer as PgBouncer;
   suite('a store that writes in batches only', () =>
     db.store({ connection: url, preparedStatements: false, batching: always }));
