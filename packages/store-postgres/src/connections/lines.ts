@@ -12,10 +12,7 @@ export interface Lines {
   close(): Promise<void>;
 }
 
-/**
- * What is asked on a line until the event loop has read all that has arrived leaves in one write (measured: half the cost of
- * a look-up is its own).
- */
+/** What is asked on a line until the event loop has read all that has arrived leaves in one write: writing is dear. */
 function gather(client: pg.Client): void {
   const stream = streamOf(client);
   if (stream === undefined || stream.writableCorked > 0) return;
