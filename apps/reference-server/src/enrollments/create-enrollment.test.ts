@@ -340,9 +340,7 @@ test('the status of an enrollment is found by its operation, by its own tenant',
 
 // The query names no student, so it looks in the tenant's own scope, where no narrowed operation is. Saying `not_found` of
 // something recorded is wrong. This turns red when it is mended.
-// Known gap: the contract's question names no narrowed scope; by operation id it is found. Turns red when mended.
-test.fails('the status of an enrollment is found by procedure and key', async () => {
-  // no field names the student
+test.fails('known gap, the question names no student: status by procedure and key', async () => {
   await enroll('e-by-key', { studentId: 'kay', courseId: 'algebra' });
   const asked = { procedure: 'enrollments.create', key: 'e-by-key' };
   expect(await rig.client('sk_demo_acme').idempotency.status.query(asked)).toMatchObject({
