@@ -1,10 +1,11 @@
-import type { Changes, Charge, PaymentIntent, Refund } from './objects.ts';
+import type { Changes, Charge, PaymentIntent, Payout, Refund } from './objects.ts';
 
 /** All objects of one account, in memory; the journal makes them last. */
 export interface Book {
   readonly intents: ReadonlyMap<string, PaymentIntent>;
   readonly charges: ReadonlyMap<string, Charge>;
   readonly refunds: ReadonlyMap<string, Refund>;
+  readonly payouts: ReadonlyMap<string, Payout>;
   apply(changes: Changes): void;
 }
 
@@ -12,14 +13,17 @@ export function createBook(): Book {
   const intents = new Map<string, PaymentIntent>();
   const charges = new Map<string, Charge>();
   const refunds = new Map<string, Refund>();
+  const payouts = new Map<string, Payout>();
   return {
     intents,
     charges,
     refunds,
-    apply({ intent, charge, refund }) {
+    payouts,
+    apply({ intent, charge, refund, payout }) {
       if (intent) intents.set(intent.id, intent);
       if (charge) charges.set(charge.id, charge);
       if (refund) refunds.set(refund.id, refund);
+      if (payout) payouts.set(payout.id, payout);
     },
   };
 }
@@ -35,7 +39,7 @@ export interface ChargeCount {
   readonly createdAt: string;
 }
 
-export const countFromCharge = (charge: Charge): ChargeCount => ({
+export const countFromCharge = (charge: Charge | Payout): ChargeCount => ({
   id: charge.id,
   amount: charge.amount,
   currency: charge.currency,
@@ -48,4 +52,10 @@ export const countFromCharge = (charge: Charge): ChargeCount => ({
 export const countCharges = (book: Book, reference?: string): ChargeCount[] =>
   [...book.charges.values()]
     .filter((charge) => reference === undefined || charge.reference === reference)
+    .map(countFromCharge);
+
+/** Payouts really made, oldest first; all of them without a reference. */
+export const countPayouts = (book: Book, reference?: string): ChargeCount[] =>
+  [...book.payouts.values()]
+    .filter((payout) => reference === undefined || payout.reference === reference)
     .map(countFromCharge);

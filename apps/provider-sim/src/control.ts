@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Answer } from './answer.ts';
-import { countCharges } from './book.ts';
+import { countCharges, countPayouts } from './book.ts';
 import type { FaultSwitch } from './faults.ts';
 import type { RequestLog } from './request-log.ts';
 import type { StripeApi } from './stripe-api.ts';
@@ -26,6 +26,9 @@ export async function control(
     case 'GET /_sim/charges':
       await api.settled();
       return ok(countCharges(api.book, query('reference')));
+    case 'GET /_sim/payouts':
+      await api.settled();
+      return ok(countPayouts(api.book, query('reference')));
     case 'GET /_sim/requests':
       return ok(log.entries(query('idempotencyKey')));
     case 'POST /_sim/faults':

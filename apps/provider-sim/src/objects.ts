@@ -60,9 +60,25 @@ export interface Refund {
   readonly status: 'succeeded';
 }
 
+/** Money that really left: one for each time that it was sent. */
+export interface Payout {
+  readonly id: string;
+  readonly object: 'payout';
+  readonly amount: number;
+  readonly created: number;
+  readonly createdAtMs: number;
+  readonly currency: string;
+  readonly destination: string;
+  readonly idempotencyKey: string | null;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly reference: string | null;
+  readonly status: 'paid';
+}
+
 /** Objects as they are after a request: new ones and new versions of old ones. */
 export interface Changes {
   readonly intent?: PaymentIntent;
   readonly charge?: Charge;
   readonly refund?: Refund;
+  readonly payout?: Payout;
 }

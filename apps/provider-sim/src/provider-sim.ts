@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { errorAnswer } from './answer.ts';
-import { type ChargeCount, countCharges } from './book.ts';
+import { type ChargeCount, countCharges, countPayouts } from './book.ts';
 import { control } from './control.ts';
 import { deliver } from './deliver.ts';
 import { createFaultSwitch, type FaultSettings, type LoseHow } from './faults.ts';
@@ -44,6 +44,8 @@ export interface ProviderSim {
   readonly port: number;
   /** Charges really made, oldest first; as `GET /_sim/charges`. */
   charges(reference?: string): Promise<ChargeCount[]>;
+  /** Payouts really made, oldest first; as `GET /_sim/payouts`. */
+  payouts(reference?: string): Promise<ChargeCount[]>;
   /** What arrived at /v1; as `GET /_sim/requests`. */
   requests(idempotencyKey?: string): readonly LoggedRequest[];
   /** As `POST /_sim/faults`: replaces what was set, `{}` heals. Throws for settings that mean nothing. */
@@ -131,6 +133,10 @@ export async function createProviderSim(options: ProviderSimOptions = {}): Promi
     charges: async (reference) => {
       await api.settled();
       return countCharges(api.book, reference);
+    },
+    payouts: async (reference) => {
+      await api.settled();
+      return countPayouts(api.book, reference);
     },
     requests: (key) => log.entries(key),
     setFaults: (settings) => void faults.set(settings),

@@ -8,6 +8,7 @@ import type { PaymentIntent } from './objects.ts';
 
 export const getIntent = (book: Book, id: string): Answer => one(book.intents.get(id), 'payment_intent', id);
 export const getRefund = (book: Book, id: string): Answer => one(book.refunds.get(id), 'refund', id);
+export const getPayout = (book: Book, id: string): Answer => one(book.payouts.get(id), 'payout', id);
 
 const one = (found: object | undefined, kind: string, id: string): Answer =>
   found ? { status: 200, body: found } : noSuch(kind, id);

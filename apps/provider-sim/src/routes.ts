@@ -3,7 +3,8 @@ import type { Book } from './book.ts';
 import type { Params } from './form.ts';
 import type { Operation } from './operation.ts';
 import { cancelIntent, captureIntent, confirmIntent, createIntent } from './payment-intents.ts';
-import { getIntent, getRefund, listIntents, searchIntents } from './queries.ts';
+import { createPayout } from './payouts.ts';
+import { getIntent, getPayout, getRefund, listIntents, searchIntents } from './queries.ts';
 import { createRefund } from './refunds.ts';
 
 type Query = (book: Book, params: Params, id: string) => Answer;
@@ -14,6 +15,7 @@ const WRITES: readonly (readonly [RegExp, Operation])[] = [
   [/^\/v1\/payment_intents\/([^/]+)\/capture$/, captureIntent],
   [/^\/v1\/payment_intents\/([^/]+)\/cancel$/, cancelIntent],
   [/^\/v1\/refunds$/, createRefund],
+  [/^\/v1\/payouts$/, createPayout],
 ];
 
 const READS: readonly (readonly [RegExp, Query])[] = [
@@ -21,6 +23,7 @@ const READS: readonly (readonly [RegExp, Query])[] = [
   [/^\/v1\/payment_intents\/search$/, searchIntents],
   [/^\/v1\/payment_intents\/([^/]+)$/, (book, _, id) => getIntent(book, id)],
   [/^\/v1\/refunds\/([^/]+)$/, (book, _, id) => getRefund(book, id)],
+  [/^\/v1\/payouts\/([^/]+)$/, (book, _, id) => getPayout(book, id)],
 ];
 
 export const findWrite = (path: string) => find(WRITES, path);

@@ -1,0 +1,34 @@
+import type { Operation } from '../engine/operation.ts';
+import type { Policy } from '../engine/policy.ts';
+import type { FailureCodec } from '../engine/failure.ts';
+import type { OutcomeCodec } from '../engine/outcome.ts';
+import type { OperationRecord } from '../store/port.ts';
+
+/**
+ * What a worker may run and resolve: an adapter finds it in its router by stable names. The worker's side of the engine knows
+ * no adapter.
+ */
+export interface WorkerProcedure<Tx = unknown> {
+  /** The stable name that records have. */
+  readonly name: string;
+  readonly policy: Policy;
+  readonly outcomes: OutcomeCodec;
+  /** Prepares one execution: everything that depends on this very call. */
+  begin(work: { readonly principal: string; readonly input: unknown; readonly record: WorkerSubject }): WorkerCall<Tx>;
+}
+
+export type WorkerSubject = Pick<
+  OperationRecord,
+  'operationId' | 'scope' | 'procedure' | 'key' | 'attempt' | 'createdAt'
+>;
+
+export interface WorkerCall<Tx = unknown> {
+  readonly failures: FailureCodec;
+  /** `undefined` where the handler's output is already parsed. */
+  readonly parseOutput: ((value: unknown) => unknown) | undefined;
+  /** Guards, parsers and the resolver, as a request of this principal would meet them. */
+  handle(operation: Operation<Tx>): Promise<unknown>;
+}
+
+/** By stable name. */
+export type WorkerProcedures<Tx = unknown> = ReadonlyMap<string, WorkerProcedure<Tx>>;
