@@ -5,3 +5,9 @@ export type { DescribedError, FailureCodec } from './engine/failure.ts';
 export { createOutcomeCodec, type OutcomeCodec, type Serializer } from './engine/outcome.ts';
 export type { Policy } from './engine/policy.ts';
 export type { Handler, RunRequest, RunResult } from './engine/request.ts';
+export type {
+  WorkerCall,
+  WorkerProcedure,
+  WorkerProcedures,
+  WorkerSubject,
+} from './engine/worker-procedures.ts';

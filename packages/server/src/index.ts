@@ -4,10 +4,26 @@
 export { IdempotencyError, isIdempotencyError } from './admission/idempotency-error.ts';
 // What a procedure promises about repetition.
 export { type IdempotencyPolicy, PolicyError } from './admission/policy.ts';
-// The handler's side.
+// Queued work: what carries it, what runs it, and what people may decide about it.
+export type {
+  DecidedBy,
+  DecisionResult,
+  Decisions,
+  OperationDetails,
+  OperationList,
+  OperationListFilter,
+  OperationView,
+  OperatorResolution,
+  RedriveOptions,
+} from './decisions.ts';
+// The handler's side, and its resolver's.
 export { OperationMisuse } from './engine/failure.ts';
 export type { Operation } from './engine/operation.ts';
+export type { Resolved, Resolver, UndecidedOperation } from './engine/policy.ts';
 export { Refusal } from './engine/refusal.ts';
+export { createMemoryJobs, type MemoryJobsOptions } from './jobs/memory-jobs.ts';
+export type { Consumer, Jobs } from './jobs/port.ts';
+export type { Worker, WorkerOptions } from './jobs/worker.ts';
 export type { Purged, PurgeOf, PurgeOptions } from './purge.ts';
 export type { RecoveryOptions } from './recovery/sweeper.ts';
 export type { Run, RunCall, RunOutcome } from './run.ts';
@@ -20,3 +36,4 @@ export { createMemoryStore } from './store/memory.ts';
 export { isStoreUnavailable, StoreUnavailable } from './store/port.ts';
 // Watching.
 export type { EventListener, EventSubject, SemelEvent } from './telemetry/events.ts';
+export type { MisuseOptions } from './telemetry/misuse/options.ts';

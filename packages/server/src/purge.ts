@@ -1,4 +1,5 @@
 import { looksNarrowed, narrowedScope } from './admission/scope.ts';
+import { auditText } from './audit-text.ts';
 import type { PurgeSelection, Store } from './store/port.ts';
 import type { Emit } from './telemetry/events.ts';
 
@@ -35,8 +36,8 @@ const MAX_IDS = 100;
 
 export async function purge<Tx>(store: Store<Tx>, emit: Emit, options: PurgeOptions): Promise<Purged> {
   const { batch = 500, signal, traceId } = options;
-  const actor = plainText('actor', options.actor, 200);
-  const reason = plainText('reason', options.reason, 1000);
+  const actor = auditText('purge', 'actor', options.actor, 200);
+  const reason = auditText('purge', 'reason', options.reason, 1000);
   if (!Number.isSafeInteger(batch) || batch < 1 || batch > 10_000) {
     throw new TypeError(`purge: batch is a whole number between 1 and 10000, not ${String(batch)}`);
   }
@@ -79,11 +80,4 @@ function selectionsOf({ principal, scope, operationId }: PurgeOf): readonly Purg
     );
   }
   return [{ scope: only }, { scopePrefix: narrowedScope(only, '') }];
-}
-
-function plainText(field: string, value: unknown, max: number): string {
-  if (typeof value === 'string' && value.length <= max && /^[^\p{Cc}\p{Cs}]+$/u.test(value)) return value;
-  throw new TypeError(
-    `purge: ${field} is 1 to ${max} characters without control characters: it is kept for the audit`,
-  );
 }

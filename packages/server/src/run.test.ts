@@ -1,4 +1,5 @@
 import { expect, expectTypeOf, test } from 'vitest';
+import { createMemoryJobs } from './jobs/memory-jobs.ts';
 import { createSemel } from './semel.ts';
 import { createMemoryStore } from './store/memory.ts';
 import { StoreUnavailable } from './store/port.ts';
@@ -114,4 +115,10 @@ test('a store that is away refuses, and nothing runs', async () => {
     throw new Error('ran');
   });
   expect(done).toMatchObject({ kind: 'refused', problem: { code: 'store_unavailable', retryable: true } });
+});
+
+test('can not be queued: no worker could find the function', async () => {
+  const semel = createSemel({ store: createMemoryStore(), jobs: createMemoryJobs(), recovery: false });
+  const call = { scope: 'a', name: 'pay', key: 'k', input: 1, mode: 'queued' } as never;
+  await expect(semel.run(call, () => 'paid')).rejects.toThrow("semel.run can't be queued");
 });

@@ -1,7 +1,7 @@
 import { createProblem, fingerprint, type IdempotencyProblem, isValidKey } from '@semel/contract/v1/pure';
 import { type Admitted, admitRequest } from './admission/admit-request.ts';
 import { isIdempotencyError } from './admission/idempotency-error.ts';
-import { type IdempotencyPolicy, policyOn } from './admission/policy.ts';
+import { type IdempotencyPolicy, PolicyError, policyOn } from './admission/policy.ts';
 import type { Engine } from './engine/engine.ts';
 import type { DescribedError, FailureCodec } from './engine/failure.ts';
 import type { Operation } from './engine/operation.ts';
@@ -10,7 +10,12 @@ import type { Refusal } from './engine/refusal.ts';
 import { activeTraceId } from './telemetry/tracing.ts';
 
 /** One piece of work that no request carries: a webhook, a message, a cron job. */
-export type RunCall<Input> = Omit<IdempotencyPolicy, 'name' | 'key' | 'scope' | 'fingerprint'> & {
+export type RunCall<Input> = Omit<
+  IdempotencyPolicy,
+  'mode' | 'name' | 'key' | 'scope' | 'fingerprint' | 'backoff' | 'deadLetterOwner' | 'resolve'
+> & {
+  /** As a procedure's; not `queued`: no worker could find the function. */
+  readonly mode: Exclude<IdempotencyPolicy['mode'], 'queued'>;
   /** Whose work it is. Keys of different scopes never meet. */
   readonly scope: string;
   /** The stable name of the work, as a procedure has one. */
@@ -66,6 +71,11 @@ export function createRun<Tx>(engine: Engine<Tx>): Run<Tx> {
     if (typeof name !== 'string') throw new TypeError('semel.run needs the stable name of the work');
     if ((key === undefined) === (keyFrom === undefined)) {
       throw new TypeError('semel.run takes either key or keyFrom');
+    }
+    if ((given as IdempotencyPolicy).mode === 'queued') {
+      throw new PolicyError(
+        "semel.run can't be queued: no worker could find its function. Make it a procedure with mode 'queued', or run it 'leased'",
+      );
     }
     const policy = policyOn(engine, { ...given, name });
     const named = key ?? fingerprint(`${name} key`, keyFrom);

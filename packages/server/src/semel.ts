@@ -1,5 +1,9 @@
+import { createDecisions, type Decisions } from './decisions.ts';
 import { createEngine, type Engine } from './engine/engine.ts';
 import { entrySeal } from './engine/entry-seal.ts';
+import type { WorkerProcedures } from './engine/worker-procedures.ts';
+import type { Jobs } from './jobs/port.ts';
+import { createWorker, type Worker, type WorkerOptions } from './jobs/worker.ts';
 import { type Purged, type PurgeOptions, purge } from './purge.ts';
 import { createSweeper, type RecoveryOptions } from './recovery/sweeper.ts';
 import { createRun, type Run } from './run.ts';
@@ -9,8 +13,11 @@ import type { Layer } from './store/layer.ts';
 import { layeredStore } from './store/layered.ts';
 import { createLayers } from './store/layers.ts';
 import type { Store } from './store/port.ts';
+import { observeBacklog } from './telemetry/backlog.ts';
 import { createEmitter, type EventListener } from './telemetry/events.ts';
 import { createLayerMetrics, createMetrics } from './telemetry/metrics.ts';
+import { createMisuseWatch } from './telemetry/misuse/observer.ts';
+import type { MisuseOptions } from './telemetry/misuse/options.ts';
 
 export interface SemelOptions<Tx> {
   /** The store of record: the one authority on who runs. */
@@ -22,6 +29,12 @@ export interface SemelOptions<Tx> {
    * @default none
    */
   readonly layers?: readonly Layer[];
+  /**
+   * What carries queued work to workers, in the store's own transactions. Yours to close. Without it a policy of mode `queued`
+   * is refused. @default none
+   * @example jobs: createPgBossJobs({ connection })
+   */
+  readonly jobs?: Jobs<Tx>;
   /**
    * Outcomes, step results and queued inputs are sealed with it (AES-256-GCM), and fingerprints made with it, before the
    * store sees them. See docs/guides/encryption.md. @default none: they are stored as they are
@@ -38,6 +51,12 @@ export interface SemelOptions<Tx> {
   readonly maxRunning?: number;
   /** Callers that may wait for another caller's answer at the same time. @default 1000 */
   readonly maxWaiters?: number;
+  /**
+   * Looks out for callers that use keys in a way from which no server can protect them: one event and one count for each,
+   * once a window. Sees what passes through this process alone. See docs/guides/misuse.md. @default {}: on, with the
+   * limits of {@link MisuseOptions}
+   */
+  readonly misuse?: MisuseOptions | false;
 }
 
 /** One per process: the engine, its leases, its telemetry and its recovery. Adapters are built on it. */
@@ -57,7 +76,19 @@ export interface Semel<Tx = unknown> {
    * @throws PolicyError, TypeError for a call that can't mean what it says; the handler's own error, unless it is final
    */
   readonly run: Run<Tx>;
-  /** Call on SIGTERM: new keyed work is answered 503, what runs may finish. @returns how many attempts still ran at the deadline */
+  /**
+   * What operators may see, and do about operations that can't go on by themselves: for commands and consoles. Whoever holds
+   * it may see every scope: put your own authorisation in front of it.
+   * @example await semel.decisions.redrive(id, { actor: 'operator:alice', reason: 'ticket 4711: the provider is back' })
+   */
+  readonly decisions: Decisions;
+  /**
+   * For adapters (`createWorker` of `@semel/server/trpc` is one): runs what is queued, gives another job to work that has lost
+   * its own, and asks resolvers. Starts at once; `drain` and `close` end it too.
+   * @throws TypeError without jobs
+   */
+  startWorker(procedures: WorkerProcedures<Tx>, options?: WorkerOptions): Worker;
+  /** Call on SIGTERM: new keyed work is answered 503, workers take no more jobs, what runs may finish. @returns how many attempts still ran at the deadline */
   drain(deadlineMs: number): Promise<number>;
   /**
    * Erases what settled operations hold of a person: outcome, fingerprint, step results. They stay settled, so that nothing
@@ -79,7 +110,15 @@ export function createSemel<Tx>(options: SemelOptions<Tx>): Semel<Tx> {
       'createSemel needs a store: createSemel({ store: createMemoryStore() }), or one of a database',
     );
   }
-  const { layers = [], onEvent, keyRing, recovery = {}, maxRunning = 1000, maxWaiters = 1000 } = options;
+  const {
+    layers = [],
+    jobs,
+    onEvent,
+    keyRing,
+    recovery = {},
+    maxRunning = 1000,
+    maxWaiters = 1000,
+  } = options;
   const sealing = createSealing(keyRing);
   const emit = createEmitter(onEvent === undefined ? [createMetrics()] : [createMetrics(), onEvent]);
   const ahead =
@@ -87,15 +126,35 @@ export function createSemel<Tx>(options: SemelOptions<Tx>): Semel<Tx> {
       ? undefined
       : createLayers({ layers, seal: entrySeal(sealing), emit, answered: createLayerMetrics() });
   const store = ahead === undefined ? options.store : layeredStore(options.store, ahead);
-  const engine = createEngine({ store, layers: ahead, sealing, emit, maxRunning, maxWaiters });
+  const { misuse = {} } = options;
+  const watch = misuse === false ? undefined : createMisuseWatch(misuse, emit).watch;
+  const engine = createEngine({ store, layers: ahead, jobs, sealing, emit, maxRunning, maxWaiters, watch });
   const sweeper = recovery === false ? undefined : createSweeper(store, emit, recovery);
+  const backlog = observeBacklog(() => store.queue.backlog());
+  const workers = new Set<Worker>();
   return {
     engine,
     store,
+    decisions: createDecisions({ store, sealing, emit, jobs }),
+    startWorker(procedures, workerOptions) {
+      if (jobs === undefined) throw new TypeError('A worker needs jobs: createSemel({ store, jobs })');
+      const side = engine.workerSide(procedures);
+      const worker = createWorker({ jobs, queue: store.queue, emit, ...side }, workerOptions);
+      workers.add(worker);
+      return worker;
+    },
     run: createRun(engine),
     purge: (what) => purge(store, emit, what),
-    drain: (deadlineMs) => engine.drain(deadlineMs),
+    async drain(deadlineMs) {
+      const [left] = await Promise.all([
+        engine.drain(deadlineMs),
+        ...[...workers].map((worker) => worker.close(deadlineMs)),
+      ]);
+      return left;
+    },
     async close() {
+      backlog.close();
+      await Promise.all([...workers].map((worker) => worker.close(0)));
       engine.close();
       await sweeper?.close();
     },

@@ -5,6 +5,7 @@ export {
   internalIdempotencyContext,
 } from './adapters/trpc/idempotency-context.ts';
 export type { StatusProcedure } from './adapters/trpc/status.ts';
+export type { StatusUpdatesOptions, StatusUpdatesProcedure } from './adapters/trpc/status-updates.ts';
 export {
   type IdempotencyMeta,
   type TrpcIdempotency,
@@ -12,4 +13,11 @@ export {
   trpcIdempotency,
   type WithOperation,
 } from './adapters/trpc/trpc-idempotency.ts';
+// What is queued.
+export { type CreateWorkerOptions, createWorker } from './adapters/trpc/worker.ts';
+export type {
+  CreateWorkerContext,
+  WorkerContextRequest,
+  WorkerRouter,
+} from './adapters/trpc/worker-procedures.ts';
 export { DANGEROUSLY_SHARE_KEYS_BETWEEN_ALL_CALLERS } from './admission/scope.ts';

@@ -10,6 +10,7 @@ import {
   COMPLETED,
   createFixture,
   databaseUrl,
+  enqueueRequest,
   type Fixture,
   keep,
   request,
@@ -143,10 +144,64 @@ test('a settling transaction costs two flights besides the handler’s own', asy
   expect(await settle()).toBe(2);
 });
 
+const decision = { actor: 'operator:alice', reason: 'asked the provider' };
+const trace = { actor: 'worker' };
+const dead = { to: 'dead', cause: 'exhausted', lastError: 'no' } as const;
+
+/** One dead letter made, so that all its statements are prepared; then another, by its id. */
+async function deadLetter(store: Store<pg.ClientBase>): Promise<string> {
+  const asked = enqueueRequest();
+  await store.queue.enqueue(asked, async () => {});
+  const started = await store.queue.start({ operationId: asked.operationId, owner: asked.owner, trace });
+  if (started.kind !== 'started') throw new Error(started.kind);
+  await store.settle(started.claim, dead, trace);
+  return asked.operationId;
+}
+
+test('accepting work costs two flights besides what is sent, and starting and ending it one each', async () => {
+  const store = await warm();
+  await deadLetter(store);
+  const asked = enqueueRequest();
+  sent.length = 0;
+  flights = 0;
+  await store.queue.enqueue(asked, async () => {});
+  expect(counted()).toEqual({ statements: ['BEGIN', 'SELECT', 'WITH', 'SELECT', 'COMMIT'], flights: 2 });
+  const started = await store.queue.start({ operationId: asked.operationId, owner: 'owner', trace });
+  expect(flights).toBe(3);
+  if (started.kind === 'started') await store.settle(started.claim, COMPLETED, trace);
+  expect(flights).toBe(4);
+});
+
+test('a duplicate of accepted work costs two flights and a look-up', async () => {
+  const store = await warm();
+  await deadLetter(store);
+  const asked = enqueueRequest();
+  await store.queue.enqueue(asked, async () => {});
+  flights = 0;
+  expect((await store.queue.enqueue({ ...asked, owner: 'another' }, async () => {})).won).toBe(false);
+  expect(flights).toBe(3);
+});
+
+test('resolving and redriving cost two flights besides what is written through them', async () => {
+  const store = await warm();
+  const done = { to: 'completed', outcome: '{"v":1}' } as const;
+  await store.decisions.resolve(await deadLetter(store), async () => done, decision);
+  await store.decisions.redrive(await deadLetter(store), { grantAttempts: 1 }, async () => {}, decision);
+  const [one, other] = [await deadLetter(store), await deadLetter(store)];
+  flights = 0;
+  await store.decisions.resolve(one, async () => done, decision);
+  expect(flights).toBe(2);
+  await store.decisions.redrive(other, { grantAttempts: 1 }, async () => {}, decision);
+  expect(flights).toBe(4);
+});
+
 test.each([
   { what: 'an atomic execution', transactions: 1, written: 2 },
   { what: 'a leased execution', transactions: 2, written: 3 },
   { what: 'a replay', transactions: 1, written: 0 },
+  // Record and work, and the job that is sent; then record and transition twice, and the work erased.
+  { what: 'work accepted', transactions: 1, written: 3 },
+  { what: 'work accepted and done', transactions: 3, written: 8 },
 ] as const)('$what is $transactions transaction(s) and $written written rows', async ({ what, ...cost }) => {
   const run = async (n: number) => {
     const { url, totals } = await freshDatabase();
@@ -162,7 +217,15 @@ test.each([
       } else if (what === 'a leased execution') {
         const claimed = await store.claim(request());
         if (claimed.won) await store.settle(claimed.claim, COMPLETED, { actor: 'request' });
-      } else await store.lookup(asked);
+      } else if (what === 'a replay') await store.lookup(asked);
+      else {
+        const work = enqueueRequest();
+        const { operationId } = work;
+        await store.queue.enqueue(work, async (tx) => void (await tx.query('INSERT INTO effect VALUES (1)')));
+        if (what === 'work accepted') continue;
+        const started = await store.queue.start({ operationId, owner: work.owner, trace });
+        if (started.kind === 'started') await store.settle(started.claim, COMPLETED, trace);
+      }
     }
     await store.close();
     return totals();

@@ -2,4 +2,5 @@
 
 // Its schema, for whoever deploys one.
 export { type MigratePostgresOptions, migratePostgres } from './migrations/migrate.ts';
+export { type MigrationStatus, migrationStatus } from './migrations/status.ts';
 export { type BatchingOptions, createPostgresStore, type PostgresStoreOptions } from './store.ts';

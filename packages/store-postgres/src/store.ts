@@ -7,14 +7,19 @@ import { createSend } from './connections/flight.ts';
 import { createLines } from './connections/lines.ts';
 import { createControl, createPool } from './connections/pools.ts';
 import { createClaims } from './control/claims.ts';
+import { createDecisions } from './control/decisions.ts';
 import { createFence } from './control/fence.ts';
 import { createRenew } from './control/leases.ts';
 import { createPurges } from './control/purges.ts';
+import { createQueue } from './control/queue.ts';
 import { createSweeps } from './control/sweeps.ts';
 import { schemaName } from './schema-name.ts';
 import { statementsFor } from './statements/all.ts';
 import { sightingFromRow } from './statements/record.ts';
+import { createAround } from './transactions/around.ts';
 import { createAtomically } from './transactions/atomically.ts';
+import { createDeciding } from './transactions/decide.ts';
+import { createEnqueue } from './transactions/enqueue.ts';
 import { savepoint } from './transactions/savepoint.ts';
 import { createTransact } from './transactions/transact.ts';
 
@@ -108,6 +113,7 @@ export function createPostgresStore(options: PostgresStoreOptions): Store<pg.Cli
     maxWaitMs: config.connectionTimeoutMillis ?? 0,
   });
   const fence = createFence(control, statements, writes, reads);
+  const around = createAround({ pool, send, statements });
   let closing: Promise<void> | undefined;
 
   return {
@@ -121,6 +127,14 @@ export function createPostgresStore(options: PostgresStoreOptions): Store<pg.Cli
     transact: createTransact({ pool, control: aftermath, send, statements, fence, reads }),
     atomically: createAtomically({ schema, pool, control: aftermath, send, statements, lookup }),
     savepoint,
+    queue: {
+      enqueue: createEnqueue(around, statements, lookup),
+      ...createQueue(control, lines, statements, reads),
+    },
+    decisions: {
+      ...createDeciding({ around, control: aftermath, statements, find }),
+      ...createDecisions(control, lines, statements, find),
+    },
     ...createSweeps(control, statements),
     ...createPurges(control, lines, statements),
 

@@ -1,5 +1,6 @@
 import type { OperationStatus } from '@semel/contract/v1/pure';
 import type { Engine } from '../engine/engine.ts';
+import { pollAfterMs } from '../engine/poll-hint.ts';
 import type { Sighting } from '../store/port.ts';
 
 /** What is known about an operation, for whoever may know it: the same on every carrier. */
@@ -7,7 +8,11 @@ export async function statusFrom(
   engine: Engine<unknown>,
   { record, now }: Sighting,
 ): Promise<OperationStatus> {
-  const history = await engine.store.history(record.operationId);
+  const [history, progress] = await Promise.all([
+    engine.store.history(record.operationId),
+    engine.progressOf(record),
+  ]);
+  const retryAfterMs = askAgainAfter(record, now);
   const outcome = engine.outcomeOf(record);
   const iso = (ms: number): string => new Date(ms).toISOString();
   return {
@@ -19,9 +24,8 @@ export async function statusFrom(
     updatedAt: iso(record.updatedAt),
     ...(record.expiresAt !== undefined && { expiresAt: iso(record.expiresAt) }),
     ...(outcome !== undefined && { outcome }),
-    ...(record.leaseUntil !== undefined && {
-      retryAfterMs: Math.max(250, Math.ceil(Math.min(record.leaseUntil - now, 1000))),
-    }),
+    ...(progress !== undefined && { progress: progress.value }),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
     transitions: history.map(({ seq, from, to, attempt, at, cause }) => ({
       seq,
       from,
@@ -31,6 +35,14 @@ export async function statusFrom(
       cause,
     })),
   };
+}
+
+/** While it goes on by itself: work of a worker takes longer than an attempt that a caller waits for. */
+function askAgainAfter(record: Sighting['record'], now: number): number | undefined {
+  const { state, policy, leaseUntil } = record;
+  if (policy.mode === 'queued' && (state === 'accepted' || state === 'processing'))
+    return pollAfterMs(record, now);
+  return leaseUntil === undefined ? undefined : Math.max(250, Math.ceil(Math.min(leaseUntil - now, 1000)));
 }
 
 /** What an id, a procedure's name or a key can be. Others are no record's, and no store need be asked with them. */

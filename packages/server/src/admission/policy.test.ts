@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest';
-import { policyFrom } from './policy.ts';
+import { createMemoryJobs } from '../jobs/memory-jobs.ts';
+import { createSemel } from '../semel.ts';
+import { createMemoryStore } from '../store/memory.ts';
+import { policyFrom, policyOn } from './policy.ts';
 
 test('fills in the documented defaults', () => {
   expect(policyFrom({ mode: 'leased' })).toMatchObject({
@@ -41,4 +44,52 @@ test('refuses a field that it does not know', () => {
 test('names every field that is wrong in one message', () => {
   const wrong = { mode: 'later', ttlMs: -1, key: 'maybe', inFlight: { waitMs: 1e9 } } as never;
   expect(() => policyFrom(wrong)).toThrow(/mode must be.*waitMs must be.*ttlMs must be.*key must be/);
+});
+
+test('queued work has ten attempts and a backoff between them, unless it says otherwise', () => {
+  expect(policyFrom({ mode: 'queued' })).toMatchObject({
+    mode: 'queued',
+    maxAttempts: 10,
+    backoff: { minMs: 1000, maxMs: 300_000 },
+    deadLetterOwner: undefined,
+    recorded: { mode: 'queued', maxAttempts: 10, maxRunMs: 900_000 },
+  });
+  const given = {
+    mode: 'queued',
+    maxAttempts: 3,
+    backoff: { minMs: 5 },
+    deadLetterOwner: 'payments',
+  } as const;
+  expect(policyFrom(given)).toMatchObject({
+    maxAttempts: 3,
+    backoff: { minMs: 5, maxMs: 300_000 },
+    deadLetterOwner: 'payments',
+  });
+});
+
+test('what belongs to queued work, or to decisions, is refused where it means nothing', () => {
+  expect(() => policyFrom({ mode: 'leased', backoff: { minMs: 1 } })).toThrow(
+    "backoff belongs to mode 'queued'",
+  );
+  expect(() => policyFrom({ mode: 'atomic', deadLetterOwner: 'x' })).toThrow(
+    "deadLetterOwner belongs to mode 'queued'",
+  );
+  expect(() => policyFrom({ mode: 'atomic', resolve: () => undefined })).toThrow(
+    'resolve must be a function, in mode',
+  );
+  expect(() => policyFrom({ mode: 'queued', backoff: { minMs: 10, maxMs: 5 } })).toThrow('backoff must be');
+  expect(() => policyFrom({ mode: 'queued', deadLetterOwner: '' })).toThrow('deadLetterOwner must be');
+});
+
+test('queued work needs jobs, and a store with transactions', () => {
+  const store = createMemoryStore();
+  const without = createSemel({ store, recovery: false });
+  expect(() => policyOn(without.engine, { mode: 'queued' })).toThrow("mode 'queued' needs jobs");
+  const weak = { ...store, capabilities: { ...store.capabilities, transactions: false } };
+  const jobs = createMemoryJobs();
+  const weakly = createSemel({ store: weak, jobs, recovery: false });
+  expect(() => policyOn(weakly.engine, { mode: 'queued' })).toThrow('a store with transactions');
+  expect(policyOn(createSemel({ store, jobs, recovery: false }).engine, { mode: 'queued' }).mode).toBe(
+    'queued',
+  );
 });

@@ -1,5 +1,5 @@
 import type { Engine } from '../engine/engine.ts';
-import type { Policy } from '../engine/policy.ts';
+import type { Policy, Resolver } from '../engine/policy.ts';
 import type { OperationMode, RecordedPolicy } from '../store/port.ts';
 
 /**
@@ -11,8 +11,9 @@ export interface IdempotencyPolicy {
   /**
    * `atomic`: the whole effect is in the store's own database, one transaction, one commit.
    * `leased`: effects outside, or several transactions; claimed first, renewed while it runs.
+   * `queued`: long work; accepted (HTTP 202) in one commit with its job, then run by a worker as `leased`, with retries.
    */
-  readonly mode: Exclude<OperationMode, 'queued'>;
+  readonly mode: OperationMode;
   /** The stable name that keys are bound to. Keep it when a procedure moves. @default the procedure's path */
   readonly name?: string;
   /**
@@ -40,8 +41,28 @@ export interface IdempotencyPolicy {
   readonly leaseMs?: number;
   /** How long one attempt may run: then its signal aborts, renewal stops and `onCrash` applies. In `atomic` mode the transaction's time limit. @default 15 min leased, 15 s atomic */
   readonly maxRunMs?: number;
-  /** Attempts that may be lost to crashes before an operation is suspended for a decision. @default 20 */
+  /**
+   * Leased: attempts that may be lost to crashes before an operation is suspended for a decision. Queued: attempts,
+   * failed and lost ones alike, before it is `dead` and waits for a decision. @default 20, or 10 in mode 'queued'
+   */
   readonly maxAttempts?: number;
+  /**
+   * Queued: the wait before the next attempt is random between 0 and `minMs` × 2^(attempts − 1), at most `maxMs`.
+   * @default { minMs: 1000, maxMs: 300_000 }
+   */
+  readonly backoff?: { readonly minMs?: number; readonly maxMs?: number };
+  /** Queued: who has to decide when the retries have run out, for people: a team's name. 1 to 200 characters. */
+  readonly deadLetterOwner?: string;
+  /**
+   * Asked about an operation that is `suspended` or `dead`, before a person is: what did happen? What it writes through `tx`
+   * commits with its answer. A worker of a server that has this procedure asks, about once a minute, until there is an answer.
+   * A suspended one is asked about one `leaseMs` after it was, so that a process that was only paused has noticed.
+   * @example resolve: async ({ childKey }) => {
+   *   const charge = await provider.find(childKey('charge'));
+   *   return charge === undefined ? 'run_again' : { completed: { chargeId: charge.id } };
+   * }
+   */
+  readonly resolve?: Resolver;
   /**
    * `steps`: every effect outside goes through `operation.step` under its child key, so that a later attempt may
    * safely go on. `unknown`: it may not be known what a broken attempt did. @default 'unknown'
@@ -82,6 +103,9 @@ const FIELDS: ReadonlySet<string> = new Set<keyof IdempotencyPolicy>([
   'leaseMs',
   'maxRunMs',
   'maxAttempts',
+  'backoff',
+  'deadLetterOwner',
+  'resolve',
   'effects',
   'onCrash',
   'downstreamWindowMs',
@@ -98,12 +122,17 @@ export class PolicyError extends Error {
 
 /** For adapters: a policy that this server can keep. @throws PolicyError also for what its store or its key ring can't do */
 export function policyOn<Tx>(
-  engine: Pick<Engine<Tx>, 'store' | 'encrypts'>,
+  engine: Pick<Engine<Tx>, 'store' | 'encrypts' | 'queues'>,
   input: IdempotencyPolicy,
 ): Policy {
   const policy = policyFrom(input);
   if (policy.mode === 'atomic' && !engine.store.capabilities.transactions) {
     throw new PolicyError("mode 'atomic' needs a store with transactions");
+  }
+  if (policy.mode === 'queued' && !(engine.queues && engine.store.capabilities.transactions)) {
+    throw new PolicyError(
+      "mode 'queued' needs jobs, and a store with transactions: createSemel({ store, jobs: createPgBossJobs({ connection }) })",
+    );
   }
   if (policy.encrypt === true && !engine.encrypts) {
     throw new PolicyError(
@@ -137,8 +166,8 @@ export function policyFrom(input: IdempotencyPolicy): Policy {
   };
 
   const mode = input.mode;
-  if (mode !== 'atomic' && mode !== 'leased') {
-    problems.push(`mode must be 'atomic' or 'leased', not ${String(mode)}`);
+  if (mode !== 'atomic' && mode !== 'leased' && mode !== 'queued') {
+    problems.push(`mode must be 'atomic', 'leased' or 'queued', not ${String(mode)}`);
   }
   const effects = oneOf('effects', 'unknown', ['unknown', 'steps']);
   const onCrash = oneOf('onCrash', effects === 'steps' ? 'resume' : 'suspend', ['suspend', 'resume']);
@@ -155,13 +184,40 @@ export function policyFrom(input: IdempotencyPolicy): Policy {
   if (input.encrypt !== undefined && typeof input.encrypt !== 'boolean') {
     problems.push(`encrypt must be true or false, not ${String(input.encrypt)}`);
   }
+  const { minMs = SECOND, maxMs = 300 * SECOND } = input.backoff ?? {};
+  if (
+    !Number.isSafeInteger(minMs) ||
+    !Number.isSafeInteger(maxMs) ||
+    minMs < 1 ||
+    maxMs < minMs ||
+    maxMs > 24 * HOUR
+  ) {
+    problems.push(
+      `backoff must be { minMs, maxMs } in whole numbers, 1 ≤ minMs ≤ maxMs ≤ ${24 * HOUR}, not ${JSON.stringify(input.backoff)}`,
+    );
+  }
+  const { deadLetterOwner, resolve } = input;
+  if (
+    deadLetterOwner !== undefined &&
+    !(typeof deadLetterOwner === 'string' && /^[^\p{Cc}\p{Cs}]{1,200}$/u.test(deadLetterOwner))
+  ) {
+    problems.push('deadLetterOwner must be 1 to 200 characters without control characters');
+  }
+  for (const field of ['backoff', 'deadLetterOwner'] as const) {
+    if (input[field] !== undefined && mode !== 'queued') problems.push(`${field} belongs to mode 'queued'`);
+  }
+  if (resolve !== undefined && (typeof resolve !== 'function' || mode === 'atomic')) {
+    problems.push(
+      "resolve must be a function, in mode 'leased' or 'queued': an atomic operation never waits for a decision",
+    );
+  }
   const leaseMs = duration('leaseMs', 30 * SECOND, 100, 24 * HOUR);
   const recorded: RecordedPolicy = {
     mode,
     onCrash,
     leaseMs,
     maxRunMs: duration('maxRunMs', mode === 'atomic' ? 15 * SECOND : 900 * SECOND, 50, 24 * HOUR),
-    maxAttempts: duration('maxAttempts', 20, 1, 10_000),
+    maxAttempts: duration('maxAttempts', mode === 'queued' ? 10 : 20, 1, 10_000),
     downstreamWindowMs: duration('downstreamWindowMs', 20 * HOUR, 1, 10 * 365 * 24 * HOUR),
     ttlMs: duration('ttlMs', 24 * HOUR, SECOND, 10 * 365 * 24 * HOUR),
   };
@@ -182,6 +238,9 @@ export function policyFrom(input: IdempotencyPolicy): Policy {
     isFinal: input.finalErrors,
     maxOutcomeBytes: duration('maxOutcomeBytes', 1_048_576, 64, 64 * 1_048_576),
     encrypt: input.encrypt,
+    backoff: { minMs, maxMs },
+    deadLetterOwner,
+    resolve,
     isolation: oneOf('isolation', 'read committed', ['read committed', 'repeatable read', 'serializable']),
     recorded,
   };

@@ -1,4 +1,4 @@
-import { isSettled } from '@semel/contract/v1/pure';
+import { createProblem, isSettled } from '@semel/contract/v1/pure';
 import { type Claim, isStoreUnavailable, type Settlement, type SettleResult } from '../store/port.ts';
 import { type EngineContext, refused, subjectOf } from './engine-context.ts';
 import { classify, DecisionNeeded, type DescribedError, engineErrorIn, LeaseLost } from './failure.ts';
@@ -10,10 +10,14 @@ import { replayed } from './replay.ts';
 import type { Handler, RunRequest, RunResult } from './request.ts';
 import { outcomesOf } from './sealed-outcomes.ts';
 
+/** What becomes of an attempt that failed for now, where that isn't left to the caller's retry. */
+export type FailedForNow = (error: unknown) => Extract<Settlement, { lastError: string }>;
+
 /**
  * Runs the handler once under its claim, and settles what became of it.
  *
  * @param askedAt by `performance.now()`, from before the claim was first sent
+ * @param failedForNow a worker's; where there is none the operation is released and the error thrown
  */
 export async function runAttempt<Tx>(
   context: EngineContext<Tx>,
@@ -21,6 +25,7 @@ export async function runAttempt<Tx>(
   handler: Handler<Tx>,
   claim: Claim,
   askedAt: number,
+  failedForNow?: FailedForNow,
 ): Promise<RunResult> {
   const startedAt = performance.now();
   let concluding = false;
@@ -31,7 +36,8 @@ export async function runAttempt<Tx>(
   const operation = new LeasedOperation(context, request, claim, lease, askedAt);
   const executed = (result: RunResult, outcome: 'completed' | 'failed'): RunResult => {
     const durationMs = performance.now() - startedAt;
-    context.emit({ type: 'executed', outcome, durationMs, ...subjectOf(request, claim) });
+    const byWorker = failedForNow === undefined ? undefined : ({ queued: true } as const);
+    context.emit({ type: 'executed', outcome, durationMs, ...byWorker, ...subjectOf(request, claim) });
     return result;
   };
   try {
@@ -48,8 +54,9 @@ export async function runAttempt<Tx>(
       );
     }
     concluding = true;
-    return await conclude(context, request, claim, operation, ended, executed);
+    return await conclude(context, request, claim, operation, ended, executed, failedForNow);
   } finally {
+    operation.close();
     lease.end();
   }
 }
@@ -100,6 +107,7 @@ async function conclude<Tx>(
   operation: LeasedOperation<Tx>,
   ended: Ended,
   executed: (result: RunResult, outcome: 'completed' | 'failed') => RunResult,
+  failedForNow: FailedForNow | undefined,
 ): Promise<RunResult> {
   const { policy, failures } = request;
   const outcomes = outcomesOf(context, request.outcomes, claim);
@@ -108,7 +116,7 @@ async function conclude<Tx>(
     settleFirmly(context, request, claim, settlement);
 
   const unstorable = (ok: boolean, error: unknown): Promise<RunResult> =>
-    conclude(context, request, claim, operation, { kind: 'unstorable', ok, error }, executed);
+    conclude(context, request, claim, operation, { kind: 'unstorable', ok, error }, executed, failedForNow);
 
   switch (ended.kind) {
     case 'returned': {
@@ -152,7 +160,7 @@ async function conclude<Tx>(
       throw ended.error;
     }
     case 'threw':
-      return afterError(context, request, claim, operation, ended.error);
+      return afterError(context, request, claim, operation, ended.error, failedForNow);
   }
 }
 
@@ -162,6 +170,7 @@ async function afterError<Tx>(
   claim: Claim,
   operation: LeasedOperation<Tx>,
   error: unknown,
+  failedForNow: FailedForNow | undefined,
 ): Promise<RunResult> {
   // Another operation's, that this handler called, says nothing about this one.
   if (operation.lost && engineErrorIn(error) instanceof LeaseLost)
@@ -169,12 +178,11 @@ async function afterError<Tx>(
   const { unknown } = operation;
   const resumable = request.policy.effects === 'steps' && !(unknown instanceof DecisionNeeded);
   const suspend = unknown !== undefined && !resumable;
-  const written = await settleFirmly(
-    context,
-    request,
-    claim,
-    suspend ? { to: 'suspended', cause: 'outcome_unknown' } : { to: 'released', cause: 'released' },
-  );
+  const later = suspend ? undefined : failedForNow?.(error);
+  const end: Settlement =
+    later ??
+    (suspend ? { to: 'suspended', cause: 'outcome_unknown' } : { to: 'released', cause: 'released' });
+  const written = await settleFirmly(context, request, claim, end);
   const lost = await unlessSettled(context, request, claim, written);
   if (lost !== undefined) return lost;
   if (suspend) {
@@ -182,8 +190,31 @@ async function afterError<Tx>(
     const found = await context.store.find(claim.operationId).catch(() => undefined);
     return refused(context, request, 'outcome_unknown', { record: found?.record, cause: error });
   }
+  if (later !== undefined) return putOff(context, request, claim, later, error);
   context.emit({ type: 'released', error, ...subjectOf(request, claim) });
   throw error;
+}
+
+function putOff<Tx>(
+  { emit }: EngineContext<Tx>,
+  request: RunRequest,
+  claim: Claim,
+  later: ReturnType<FailedForNow>,
+  error: unknown,
+): RunResult {
+  const { operationId, attempt } = claim;
+  if (later.to === 'accepted') {
+    emit({ type: 'rescheduled', delayMs: later.delayMs, error, ...subjectOf(request, claim) });
+    return { kind: 'accepted', operationId, state: 'accepted', pollAfterMs: later.delayMs };
+  }
+  const { deadLetterOwner } = request.policy;
+  const owner = deadLetterOwner === undefined ? undefined : { deadLetterOwner };
+  emit({ type: 'dead', error, ...owner, ...subjectOf(request, claim) });
+  return {
+    kind: 'refused',
+    problem: createProblem('outcome_unknown', { operationId, state: 'dead', attempt }),
+    cause: error,
+  };
 }
 
 /** `undefined` when the settlement stands; otherwise the answer for a caller whose attempt didn't get its way. */

@@ -5,6 +5,7 @@ import { createProcessLayer } from '../store/layer-process.ts';
 import { createMemoryStore } from '../store/memory.ts';
 import { StoreUnavailable } from '../store/port.ts';
 import type { SemelEvent } from '../telemetry/events.ts';
+import { startQueued } from './queued.fixture.ts';
 
 /** A layer that remembers what it was told and asked. */
 function createSpyLayer(answer: () => LayerAnswer = () => ({ kind: 'none', held: true })) {
@@ -184,4 +185,36 @@ test('a layer that is left out, and one that is back, is an event', () => {
     { type: 'layer_opened', layer: 'spy', error },
     { type: 'layer_closed', layer: 'spy' },
   ]);
+});
+
+test('queued: nothing of what waits or runs is in a layer, and what settled it is, whoever did', async () => {
+  const spy = createSpyLayer();
+  const { call, run, worker, semel, reaches, idOf, settled, events } = await startQueued({
+    semel: { layers: [createProcessLayer(), spy.layer] },
+    policy: { maxAttempts: 1 },
+  });
+  run(() => {
+    throw new Error('away');
+  });
+  const by = { actor: 'operator:a', reason: 'x' };
+  const first = await call('k');
+  expect(spy.calls).toEqual(['ask', 'release']);
+  const started = worker();
+  await reaches(first, 'dead');
+  await call('k');
+  expect(spy.calls).not.toContain('keep');
+  await semel.decisions.redrive(idOf(first), { ...by, grantAttempts: 1 });
+  await expect.poll(() => events.filter(({ type }) => type === 'dead')).toHaveLength(2);
+  await semel.decisions.resolve(idOf(first), { completed: 'paid' }, by);
+  expect(spy.calls.filter((what) => what === 'keep')).toHaveLength(1);
+  expect(await call('k')).toMatchObject({ kind: 'completed', value: 'paid' });
+  expect(events.at(-1)).toMatchObject({ type: 'replayed', layer: 'process' });
+
+  run(() => 'by the worker');
+  const second = await call('l');
+  await settled(second);
+  expect(await call('l')).toMatchObject({ value: 'by the worker' });
+  expect(events.at(-1)).toMatchObject({ type: 'replayed', layer: 'process' });
+  await started.close(1000);
+  await semel.close();
 });

@@ -1,4 +1,5 @@
 import type { OperationRecord, Sighting, TakeCause } from '../store/port.ts';
+import { accepted } from './accepted.ts';
 import { decide } from './decide.ts';
 import { askingOf, type EngineContext, identityOf, refused, subjectOf } from './engine-context.ts';
 import { replayed } from './replay.ts';
@@ -44,6 +45,8 @@ export async function consult<Tx>(
         return { answer: undefined, take: { record, cause: decision.cause } };
       case 'replay':
         return { answer: replayed(context, request, record) };
+      case 'accepted':
+        return { answer: accepted(context, request, found) };
       case 'refuse':
         if (decision.unreadable) {
           const why = { what: 'fingerprint', why: 'unknown_key' } as const;

@@ -147,3 +147,44 @@ describe('a record whose fingerprint can not be judged', () => {
     expect(judge(gone, UNREADABLE)).toEqual({ do: 'take', cause: 'expired' });
   });
 });
+
+describe('what was queued', () => {
+  const queued = { ...policy, mode: 'queued', onCrash: 'resume' } as const;
+  const QUEUED: Partial<Asking> = { queued: true };
+  const overdue = { policy: queued, leaseUntil: NOW - 1 };
+
+  test('is answered 202 while it waits and while it runs, its lease over or not', () => {
+    expect(judge({ state: 'accepted', policy: queued }, QUEUED)).toEqual({ do: 'accepted' });
+    expect(judge({ policy: queued, leaseUntil: NOW + 1 }, QUEUED)).toEqual({ do: 'accepted' });
+    expect(judge(overdue, QUEUED)).toEqual({ do: 'accepted' });
+  });
+
+  test('is waited for where today’s policy is another, and never taken over', () => {
+    expect(judge({ state: 'accepted', policy: queued })).toEqual({ do: 'wait', retryAfterMs: 250 });
+    expect(judge(overdue)).toEqual({ do: 'wait', retryAfterMs: 250 });
+    expect(judge(overdue, { continues: false })).toEqual({ do: 'wait', retryAfterMs: 250 });
+  });
+
+  test('is suspended when its attempt was lost and its record lets nobody go on', () => {
+    const suspends = { ...overdue, policy: { ...queued, onCrash: 'suspend' as const } };
+    expect(judge(suspends, QUEUED)).toEqual({ do: 'suspend' });
+    expect(judge({ ...overdue, firstClaimedAt: NOW - 21 * HOUR }, QUEUED)).toEqual({ do: 'suspend' });
+  });
+
+  test('is refused to another request, and replayed once it is settled, as any other', () => {
+    expect(judge({ state: 'accepted', policy: queued }, { ...QUEUED, ...OTHER })).toEqual({
+      do: 'refuse',
+      code: 'key_reused',
+    });
+    expect(judge({ state: 'completed', expiresAt: NOW + HOUR, policy: queued }, QUEUED)).toEqual({
+      do: 'replay',
+    });
+    expect(judge({ state: 'dead', policy: queued }, QUEUED)).toMatchObject({ code: 'outcome_unknown' });
+  });
+
+  test('a leased operation whose lease ran out is taken over by a queued request too', () => {
+    const leased = { leaseUntil: NOW - 1, policy: { ...policy, onCrash: 'resume' as const } };
+    expect(judge(leased, QUEUED)).toEqual({ do: 'take', cause: 'overtaken' });
+    expect(judge({ leaseUntil: NOW + 100 }, QUEUED)).toEqual({ do: 'wait', retryAfterMs: 100 });
+  });
+});

@@ -12,6 +12,8 @@ export interface Asking {
   readonly mismatch: 'reject' | 'replay';
   /** Whether today's code can go on where a lost attempt stopped. In atomic mode it can't. @default true */
   readonly continues?: boolean;
+  /** Whether the caller can be told that a worker does it (202). Where not, it waits as for any other. @default false */
+  readonly queued?: boolean;
 }
 
 export type Decision =
@@ -20,6 +22,8 @@ export type Decision =
   /** The lease ran out and the record doesn't allow to go on: suspend it, then answer `outcome_unknown`. */
   | { readonly do: 'suspend' }
   | { readonly do: 'replay' }
+  /** A worker is at it, or will be: 202. */
+  | { readonly do: 'accepted' }
   /** Somebody is at it: wait, or answer `in_flight`. */
   | { readonly do: 'wait'; readonly retryAfterMs: number }
   | {
@@ -66,13 +70,16 @@ export function decide(found: Sighting | undefined, asking: Asking): Decision {
       // Nothing is unknown about a released operation: a step past its window suspends it when it gets there.
       return { do: 'take', cause: 'claimed' };
     case 'accepted':
-      return { do: 'wait', retryAfterMs: IN_FLIGHT_RETRY_MS };
+      return asking.queued === true ? { do: 'accepted' } : { do: 'wait', retryAfterMs: IN_FLIGHT_RETRY_MS };
     case 'processing': {
       const left = (record.leaseUntil ?? 0) - now;
+      const resumable = record.policy.onCrash === 'resume' && mayTakeOver(record, now);
+      // What was queued is restarted by its job, never by a request, whatever today's policy says.
+      const byWorker = record.policy.mode === 'queued';
+      if (byWorker && asking.queued === true && (left > 0 || resumable)) return { do: 'accepted' };
       if (left > 0) return { do: 'wait', retryAfterMs: Math.min(Math.ceil(left), IN_FLIGHT_RETRY_MS) };
-      return asking.continues !== false && record.policy.onCrash === 'resume' && mayTakeOver(record, now)
-        ? { do: 'take', cause: 'overtaken' }
-        : { do: 'suspend' };
+      if (byWorker && resumable) return { do: 'wait', retryAfterMs: IN_FLIGHT_RETRY_MS };
+      return asking.continues !== false && resumable ? { do: 'take', cause: 'overtaken' } : { do: 'suspend' };
     }
   }
 }

@@ -1,4 +1,5 @@
 import { createProblem, type IdempotencyProblem, type ProblemCode } from '@semel/contract/v1/pure';
+import type { Jobs } from '../jobs/port.ts';
 import type { Sealing } from '../sealing/sealing.ts';
 import type { Layers } from '../store/layers.ts';
 import type { OperationIdentity, OperationRecord, Store } from '../store/port.ts';
@@ -17,6 +18,8 @@ export interface EngineContext<Tx> {
   readonly emit: Emit;
   /** Asked before the store; `undefined` where there are none. */
   readonly layers: Layers | undefined;
+  /** What carries queued work to workers; `undefined` where nothing is queued. */
+  readonly jobs: Jobs<Tx> | undefined;
 }
 
 export const identityOf = ({ scope, procedure, key }: RunRequest): OperationIdentity => ({
@@ -37,6 +40,7 @@ export function askingOf<Tx>({ sealing }: EngineContext<Tx>, request: RunRequest
     ttlMs: policy.ttlMs,
     mismatch: policy.mismatch,
     continues: policy.mode !== 'atomic',
+    queued: policy.mode === 'queued',
   };
 }
 

@@ -1,9 +1,11 @@
 import type { Attributes } from '@opentelemetry/api';
-import { createProblem, parseOutcome, type StoredOutcome } from '@semel/contract/v1/pure';
+import { createProblem, isSettled, parseOutcome, type StoredOutcome } from '@semel/contract/v1/pure';
+import type { Jobs } from '../jobs/port.ts';
 import type { Sealing } from '../sealing/sealing.ts';
 import type { Layers } from '../store/layers.ts';
-import { type Claim, isStoreUnavailable, type OperationRecord, type Store } from '../store/port.ts';
+import { isStoreUnavailable, type OperationRecord, type Store, StoreUnavailable } from '../store/port.ts';
 import type { Emit } from '../telemetry/events.ts';
+import type { WatchCalls } from '../telemetry/misuse/observer.ts';
 import { withSpan } from '../telemetry/tracing.ts';
 import { type EngineContext, identityKey, refused, subjectOf } from './engine-context.ts';
 import { createJoining } from './joining.ts';
@@ -14,9 +16,12 @@ import type { Handler, RunRequest, RunResult } from './request.ts';
 import { runAtomic } from './run-atomic.ts';
 import { runLeased } from './run-leased.ts';
 import { type NestedCall, runNested } from './run-nested.ts';
-import { openOutcome } from './sealed-outcomes.ts';
+import { runQueued } from './run-queued.ts';
+import { openJson, openOutcome } from './sealed-outcomes.ts';
 import { sleep } from './wait.ts';
 import { createWaiters } from './waiters.ts';
+import type { WorkerProcedures } from './worker-procedures.ts';
+import { createWorkerSide, handBack, type WorkerSide } from './worker-side.ts';
 
 /** Bounded values only, but for the operation's id: the thread from a trace to the audit rows. */
 const attributesOf = (result: RunResult): Attributes =>
@@ -24,7 +29,7 @@ const attributesOf = (result: RunResult): Attributes =>
     ? { 'idempotency.outcome': result.problem.code }
     : {
         'idempotency.outcome': result.kind,
-        'idempotency.replayed': result.replayed,
+        ...('replayed' in result && { 'idempotency.replayed': result.replayed }),
         'idempotency.operation.id': result.operationId,
       };
 
@@ -38,7 +43,13 @@ export interface Engine<Tx> {
   readonly encrypts: boolean;
   /** A record's outcome for a status answer: opened; `unreadable` where it can't be. `undefined` while there is none. */
   outcomeOf(record: OperationRecord): StoredOutcome | undefined;
-  /** Attempts running in this process. */
+  /** Whether there are jobs: mode `queued` needs them. */
+  readonly queues: boolean;
+  /** How far an unsettled operation has come, for a status answer: plain JSON. `undefined` while nothing was reported, or if it can't be read. */
+  progressOf(record: OperationRecord): Promise<{ readonly value: unknown } | undefined>;
+  /** What a worker in this process does through this engine. */
+  workerSide(procedures: WorkerProcedures<Tx>): WorkerSide;
+  /** Attempts running in this process, a worker's included. */
   readonly active: number;
   /**
    * Refuses new work with `store_unavailable` (503) and waits for what runs. At the deadline the signals of the rest
@@ -62,13 +73,17 @@ export function createEngine<Tx>(options: {
   readonly emit: Emit;
   /** In front of the store. @default none */
   readonly layers?: Layers | undefined;
+  /** @default none: nothing is queued */
+  readonly jobs?: Jobs<Tx> | undefined;
   readonly maxRunning: number;
   readonly maxWaiters: number;
+  /** Sees every keyed call and its result. @default nobody */
+  readonly watch?: WatchCalls | undefined;
 }): Engine<Tx> {
-  const { store, sealing, emit, layers, maxRunning } = options;
+  const { store, sealing, emit, layers, jobs, maxRunning, watch = (run) => run } = options;
   const leases = createLeases(store);
   const waiters = createWaiters(options.maxWaiters);
-  const context: EngineContext<Tx> = { store, sealing, emit, layers, leases, waiters };
+  const context: EngineContext<Tx> = { store, sealing, emit, layers, jobs, leases, waiters };
   const joining = createJoining(context);
   const recent = createRecentKeys();
   let active = 0;
@@ -78,9 +93,14 @@ export function createEngine<Tx>(options: {
     const mayBeRetry = (request.ageMs ?? 0) >= 1000 || recent.has(id);
     recent.add(id);
     try {
-      return request.policy.mode === 'atomic'
-        ? await runAtomic(context, request, handler, mayBeRetry)
-        : await runLeased(context, request, handler, mayBeRetry);
+      switch (request.policy.mode) {
+        case 'atomic':
+          return await runAtomic(context, request, handler, mayBeRetry);
+        case 'leased':
+          return await runLeased(context, request, handler, mayBeRetry);
+        case 'queued':
+          return await runQueued(context, request, handler, mayBeRetry);
+      }
     } catch (error) {
       // Thrown by the store before anything began; what a handler throws is never a StoreUnavailable of ours unless a
       // nested call was refused so, and then 503 with the same key is right as well.
@@ -97,25 +117,37 @@ export function createEngine<Tx>(options: {
     };
   }
 
-  /** Another server may go on at once where the record allows it; otherwise the lease runs out and somebody decides. */
-  async function handOver(claim: Claim): Promise<void> {
-    if (claim.policy.onCrash !== 'resume') return;
-    await store.settle(claim, { to: 'released', cause: 'released' }, { actor: 'drain' });
+  /** A worker's attempt: the drain waits for it, and lets no new one begin. */
+  async function track<T>(work: () => Promise<T>): Promise<T> {
+    if (draining) throw new StoreUnavailable('This server is shutting down');
+    active++;
+    try {
+      return await work();
+    } finally {
+      active--;
+    }
   }
 
   return {
     store,
     encrypts: sealing.configured,
+    queues: jobs !== undefined,
     outcomeOf(record) {
       if (record.outcome === undefined) return undefined;
       const text = openOutcome(context, record);
       const stored = text === undefined ? undefined : parseOutcome(text);
       return stored ?? { v: 1, ok: record.state === 'completed', gone: 'unreadable' };
     },
+    async progressOf(record) {
+      if (isSettled(record.state)) return undefined;
+      const found = await store.queue.progress(record.operationId);
+      return found && openJson(context, record, 'progress', found.value);
+    },
+    workerSide: (procedures) => createWorkerSide(context, procedures, { track }),
     get active() {
       return active;
     },
-    async run(request, handler) {
+    run: watch(async (request: RunRequest, handler: Handler<Tx>): Promise<RunResult> => {
       if (draining) return turnedAway(request);
       const id = identityKey(request);
       const joined = joining.join(id, request);
@@ -140,7 +172,7 @@ export function createEngine<Tx>(options: {
       } finally {
         active--;
       }
-    },
+    }),
     runNested: (outer, call, handler) => runNested(context, outer, call, handler),
     async drain(deadlineMs) {
       draining = true;
@@ -148,7 +180,7 @@ export function createEngine<Tx>(options: {
       while (active > 0 && performance.now() < deadline) await sleep(10);
       const left = active;
       const abandoned = leases.abandon('The server is shutting down');
-      await Promise.allSettled(abandoned.map(handOver));
+      await Promise.allSettled(abandoned.map((claim) => handBack(context, claim)));
       return left;
     },
     close() {

@@ -42,6 +42,10 @@ export function createJoining<Tx>(context: EngineContext<Tx>): Joining {
       return result;
     }
     const { operationId } = result;
+    if (result.kind === 'accepted') {
+      context.emit({ type: 'accepted', ...subjectOf(request, { operationId }) });
+      return result;
+    }
     context.emit({
       type: 'replayed',
       outcome: result.kind,

@@ -19,9 +19,10 @@ import {
 import { firmly } from './firmly.ts';
 import type { Lease } from './leases.ts';
 import type { Operation } from './operation.ts';
+import { createProgress, type Progress } from './progress.ts';
 import { isRefusal, Refusal } from './refusal.ts';
 import type { RunRequest } from './request.ts';
-import { openStep, outcomesOf, type SealedOutcomes } from './sealed-outcomes.ts';
+import { openStep, outcomesOf, type SealedOutcomes, sealedJson } from './sealed-outcomes.ts';
 
 const STEP_NAME = /^[\x20-\x7e]{1,200}$/;
 
@@ -54,6 +55,7 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
   readonly #lease: Lease;
   readonly #askedAt: number;
   readonly #outcomes: SealedOutcomes;
+  readonly #progress: Progress;
   readonly #names = new Set<string>();
   readonly #running = new Map<Promise<unknown>, 'step' | 'transaction'>();
   #ended = false;
@@ -66,6 +68,14 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
     this.#lease = lease;
     this.#askedAt = askedAt;
     this.#outcomes = outcomesOf(context, request.outcomes, claim);
+    this.#progress = createProgress(async (json) => {
+      const text = sealedJson(context, claim, 'progress', json);
+      const written = await context.store.queue.recordProgress(claim, text);
+      if (written.kind === 'overtaken' && !this.#ended && this.settled === undefined) {
+        this.lost = true;
+        lease.lose();
+      }
+    });
   }
 
   get id(): string {
@@ -98,6 +108,18 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
     const { scope, procedure, key } = this.#claim;
     return childKey({ scope, procedure, key, step });
   };
+
+  progress = (value: unknown): void => {
+    if (this.#ended || this.settled !== undefined) {
+      throw new OperationMisuse('operation.progress came after the end: the outcome is already stored');
+    }
+    this.#progress.report(value);
+  };
+
+  /** The attempt is over: what of its progress isn't written yet is of no interest any more. */
+  close(): void {
+    this.#progress.end();
+  }
 
   /**
    * The handler has ended. What it begun and didn't wait for (the other steps of a `Promise.all`, one of which threw) is

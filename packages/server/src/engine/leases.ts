@@ -18,8 +18,8 @@ export interface Lease {
 export interface Leases {
   /** @param askedAt by `performance.now()`, from before the claim was first sent: its answer may have taken long. */
   hold(claim: Claim, askedAt: number, onLost: () => void): Lease;
-  /** Ends renewal and aborts every attempt that still runs; returns their claims. */
-  abandon(why: string): readonly Claim[];
+  /** Ends renewal and aborts every attempt that still runs (or those that are meant); returns their claims. */
+  abandon(why: string, which?: (claim: Claim) => boolean): readonly Claim[];
   close(): void;
 }
 
@@ -134,8 +134,8 @@ export function createLeases(store: Pick<Store, 'renew'>): Leases {
         },
       };
     },
-    abandon(why) {
-      const entries = [...held];
+    abandon(why, which = () => true) {
+      const entries = [...held].filter(({ claim }) => which(claim));
       for (const entry of entries) {
         // Given up, not overtaken: no alert.
         entry.lost = true;

@@ -54,6 +54,14 @@ export interface Operation<Tx = unknown> {
   /** A final "no": throw it to roll back, or return it from `settle` (or an atomic handler) to commit with it. */
   refuse(error: unknown): Refusal;
 
+  /**
+   * Leased and queued mode: how far it has come, for status answers and subscriptions, while it isn't settled. Plain JSON of at
+   * most 16 KiB. Written at most once every half second, the last word winning; nothing waits for it, and what can't be written
+   * is lost without a word: never keep in it what a later attempt needs (that is what steps are for).
+   * @throws OperationMisuse for what isn't JSON or is too large, and in atomic mode, where nobody sees it before the commit
+   */
+  progress(value: unknown): void;
+
   /** The key this operation uses downstream under that name: the same on every attempt, another for every tenant. */
   childKey(step: string): string;
 }

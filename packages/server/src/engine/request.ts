@@ -19,6 +19,13 @@ export interface RunRequest {
   /** The procedure's output parser: what it returns is stored and answered. */
   readonly parseOutput?: ((value: unknown) => unknown) | undefined;
   readonly trace: Trace;
+  /**
+   * What the caller's software calls itself, `''` where it doesn't: for whoever looks for a broken client, decides nothing.
+   * `undefined`: no caller from outside made the key.
+   */
+  readonly clientVersion?: string | undefined;
+  /** Mode `queued`: what a worker will need to run it in the caller's place. */
+  readonly queued?: { readonly principal: string; readonly input: unknown } | undefined;
 }
 
 export type Handler<Tx> = (operation: Operation<Tx>) => Promise<unknown>;
@@ -38,5 +45,12 @@ export type RunResult =
       readonly thrown?: unknown;
       readonly replayed: boolean;
       readonly operationId: string;
+    }
+  /** Mode `queued`: it is, or will be, done by a worker. Ask for its status, or again with the same key. */
+  | {
+      readonly kind: 'accepted';
+      readonly operationId: string;
+      readonly state: 'accepted' | 'processing';
+      readonly pollAfterMs: number;
     }
   | { readonly kind: 'refused'; readonly problem: IdempotencyProblem; readonly cause?: unknown };

@@ -246,6 +246,7 @@ function atomicOperation<Tx>(
     step: onlyLeased('step'),
     transaction: onlyLeased('transaction'),
     settle: onlyLeased('settle'),
+    progress: onlyLeased('progress'),
     refuse: (error) => new Refusal(error),
     childKey: (step) => childKey({ scope, procedure, key, step }),
   };

@@ -68,7 +68,7 @@ async function runOnAuthority<Tx>(
  * whether the claim was written; a claim that nobody runs is given back as soon as the store is there again, so that the
  * caller's retry doesn't have to wait for a lease to run out.
  */
-async function insist<Tx>(
+export async function insist<Tx>(
   context: EngineContext<Tx>,
   request: ClaimRequest,
   claim: () => Promise<ClaimResult>,

@@ -1,4 +1,5 @@
 import { childKey } from '@semel/contract/v1/pure';
+import type { OperationMode } from '../store/port.ts';
 import type { EngineContext } from './engine-context.ts';
 import { OperationMisuse } from './failure.ts';
 import type { Operation } from './operation.ts';
@@ -7,7 +8,7 @@ import type { Handler } from './request.ts';
 /** The call that is made inside another's handler. */
 export interface NestedCall {
   readonly procedure: string;
-  readonly mode: 'atomic' | 'leased';
+  readonly mode: OperationMode;
 }
 
 /**

@@ -15,6 +15,8 @@ export interface SealedOutcomes {
   fromValue(value: unknown, maxBytes: number): string;
   fromError(error: DescribedError, maxBytes: number): string;
   step(kind: StepRecord['kind'], name: string, value: unknown): string;
+  /** What a worker will need to run it in the caller's place. */
+  input(value: unknown): string;
 }
 
 export function outcomesOf(
@@ -26,6 +28,7 @@ export function outcomesOf(
     fromValue: (value, maxBytes) => sealing.seal(outcomes.fromValue(value, maxBytes), operation, 'outcome'),
     fromError: (error, maxBytes) => sealing.seal(outcomes.fromError(error, maxBytes), operation, 'outcome'),
     step: (kind, name, value) => sealing.seal(outcomes.stepFromValue(value), operation, kind, name),
+    input: (value) => sealing.seal(outcomes.stepFromValue(value), operation, 'input'),
   };
 }
 
@@ -66,4 +69,50 @@ export function openStep<Tx>(
   }
   emit({ type: 'undecryptable', what: 'step', why: opened.unopened, ...subjectOf(operation, operation) });
   return undefined;
+}
+
+/** A queued input, or `undefined` and an alert: then nobody can run it, and somebody has to decide. */
+export function openInput<Tx>(
+  { sealing, emit }: Pick<EngineContext<Tx>, 'sealing' | 'emit'>,
+  outcomes: OutcomeCodec,
+  operation: SealedOperation,
+  input: string,
+): { readonly value: unknown } | undefined {
+  const opened = sealing.open(input, operation, 'input');
+  if ('text' in opened) {
+    try {
+      return { value: outcomes.stepToValue(opened.text) };
+    } catch {
+      emit({ type: 'undecryptable', what: 'input', why: 'altered', ...subjectOf(operation, operation) });
+      return undefined;
+    }
+  }
+  emit({ type: 'undecryptable', what: 'input', why: opened.unopened, ...subjectOf(operation, operation) });
+  return undefined;
+}
+
+/** Plain JSON that is shown to people: why an attempt failed, how far it has come. */
+export function sealedJson(
+  { sealing }: Pick<EngineContext<unknown>, 'sealing'>,
+  operation: SealedOperation,
+  what: 'error' | 'progress',
+  json: string,
+): string {
+  return sealing.seal(json, operation, what);
+}
+
+/** `undefined` for what can't be read: it is shown, nothing depends on it. */
+export function openJson(
+  { sealing }: Pick<EngineContext<unknown>, 'sealing'>,
+  operation: SealedOperation,
+  what: 'error' | 'progress',
+  text: string,
+): { readonly value: unknown } | undefined {
+  const opened = sealing.open(text, operation, what);
+  if (!('text' in opened)) return undefined;
+  try {
+    return { value: JSON.parse(opened.text) };
+  } catch {
+    return undefined;
+  }
 }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Store, SweepReport } from '../store/port.ts';
 import type { Emit } from '../telemetry/events.ts';
+import { repeat } from './repeat.ts';
 
 export interface RecoveryOptions {
   /** How often this process looks for attempts whose server died, in ms. @default 5000 */
@@ -25,9 +26,14 @@ export function createSweeper<Tx>(
 ): { close(): Promise<void> } {
   const trace = { actor: 'recovery' };
   let closed = false;
+  const failed = (error: unknown): void => emit({ type: 'recovery_failed', error });
   const loops = [
-    repeat(orphansEveryMs, () => sweep(() => store.sweepOrphans({ limit: batch, trace }), 'suspended')),
-    repeat(retentionEveryMs, () => sweep(() => store.sweepExpired({ limit: batch }), 'deleted')),
+    repeat(
+      orphansEveryMs,
+      () => sweep(() => store.sweepOrphans({ limit: batch, trace }), 'suspended'),
+      failed,
+    ),
+    repeat(retentionEveryMs, () => sweep(() => store.sweepExpired({ limit: batch }), 'deleted'), failed),
   ];
 
   async function sweep(once: () => Promise<SweepReport>, what: 'suspended' | 'deleted'): Promise<void> {
@@ -37,30 +43,6 @@ export function createSweeper<Tx>(
       if (count > 0) emit({ type: 'recovered', suspended: 0, deleted: 0, [what]: count });
       if (report.complete) return;
     }
-  }
-
-  function repeat(everyMs: number, work: () => Promise<void>): { close(): Promise<void> } {
-    let running: Promise<void> = Promise.resolve();
-    let timer: NodeJS.Timeout;
-    const plan = (): void => {
-      // Spread out, so that servers started together don't sweep together.
-      timer = setTimeout(tick, everyMs * (0.75 + Math.random() / 2));
-      timer.unref();
-    };
-    const tick = (): void => {
-      running = work()
-        .catch((error: unknown) => emit({ type: 'recovery_failed', error }))
-        .then(() => {
-          if (!closed) plan();
-        });
-    };
-    plan();
-    return {
-      close() {
-        clearTimeout(timer);
-        return running;
-      },
-    };
   }
 
   return {

@@ -14,7 +14,7 @@ const TAG_BYTES = 16;
 
 /** What a text belongs to. Bound to it: a row that was copied elsewhere, or given another name, doesn't open. */
 export interface Place {
-  readonly what: 'outcome' | 'step' | 'transaction' | 'input';
+  readonly what: 'outcome' | 'step' | 'transaction' | 'input' | 'error' | 'progress';
   readonly scope: string;
   readonly procedure: string;
   readonly key: string;

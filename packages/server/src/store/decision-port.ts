@@ -1,4 +1,4 @@
-import type { OperationRecord, Sighting, Trace } from './port.ts';
+import type { OperationRecord, Sighting, Trace } from './records.ts';
 
 /**
  * The part of the store port for decisions: what a resolver or an operator may do about an operation that can't go on by
@@ -93,7 +93,10 @@ export interface DecisionStore<Tx = unknown> {
    */
   release(operationId: string, decision: Decision): Promise<Decided>;
 
-  /** A queued operation that no worker has started, `accepted` -> `failed` (cause `cancelled`) with this outcome. */
+  /**
+   * A queued operation that no worker has ever started (attempt 0), `accepted` -> `failed` (cause `cancelled`) with this
+   * outcome. One that was tried may have had effects: what became of those is for `resolve` to say, once it is dead.
+   */
   cancel(operationId: string, outcome: string, decision: Decision): Promise<Decided>;
 
   /**

@@ -1,6 +1,8 @@
+import type { Decided, DecisionStore } from './decision-port.ts';
 import { entryFromRecord, type SettledEntry } from './layer-entry.ts';
 import type { Layers } from './layers.ts';
 import type { Claim, OperationRecord, Settlement, Sighting, Store, TransactionEnd } from './port.ts';
+import type { QueueStore } from './queue-port.ts';
 
 /**
  * The authority, with the layers told what it says: a settlement once its commit was acknowledged, a settled record once it
@@ -29,6 +31,8 @@ export function layeredStore<Tx>(authority: Store<Tx>, layers: Layers): Store<Tx
 
   return {
     capabilities: authority.capabilities,
+    queue: queueBehind(authority.queue, shown),
+    decisions: decisionsBehind(authority.decisions, shown),
     suspendOrphan: (seen, trace) => authority.suspendOrphan(seen, trace),
     recordStep: (claim, step, trace) => authority.recordStep(claim, step, trace),
     steps: (operationId) => authority.steps(operationId),
@@ -131,5 +135,53 @@ export function layeredStore<Tx>(authority: Store<Tx>, layers: Layers): Store<Tx
       );
       return report;
     },
+  };
+}
+
+/**
+ * Nothing of what waits or runs is ever in a layer: only what is settled, which these show where they meet it. So enqueueing,
+ * starting and redriving have nothing to take out.
+ */
+function queueBehind<Tx>(queue: QueueStore<Tx>, shown: (sighting: Sighting) => void): QueueStore<Tx> {
+  return {
+    async enqueue(request, send) {
+      const result = await queue.enqueue(request, send);
+      if (!result.won) shown(result);
+      return result;
+    },
+    async start(request) {
+      const result = await queue.start(request);
+      if (result.kind === 'not_now') shown(result);
+      return result;
+    },
+    work: (operationId) => queue.work(operationId),
+    recordProgress: (claim, value) => queue.recordProgress(claim, value),
+    progress: (operationId) => queue.progress(operationId),
+    stranded: (options) => queue.stranded(options),
+    backlog: () => queue.backlog(),
+  };
+}
+
+/** A resolved or cancelled operation is settled from then on: its next retry needs no statement. */
+function decisionsBehind<Tx>(
+  decisions: DecisionStore<Tx>,
+  shown: (sighting: Sighting) => void,
+): DecisionStore<Tx> {
+  function settled(decided: Decided): Decided {
+    // It was changed just now, by the store's clock.
+    if (decided.kind === 'done') shown({ record: decided.record, now: decided.record.updatedAt });
+    return decided;
+  }
+  return {
+    resolve: async (operationId, body, decision) =>
+      settled(await decisions.resolve(operationId, body, decision)),
+    cancel: async (operationId, outcome, decision) =>
+      settled(await decisions.cancel(operationId, outcome, decision)),
+    redrive: (operationId, options, send, decision) =>
+      decisions.redrive(operationId, options, send, decision),
+    release: (operationId, decision) => decisions.release(operationId, decision),
+    offer: (options) => decisions.offer(options),
+    list: (filter) => decisions.list(filter),
+    decisions: (operationId) => decisions.decisions(operationId),
   };
 }

@@ -12,14 +12,19 @@ export function createFence(
   rejections: ReturnType<typeof createRejections>,
   clock: () => number,
 ) {
+  function successor(claim: Claim): Overtaken['by'] {
+    // Once a successor was settled, expired and swept there is no record left: nothing runs and the next may.
+    const { state, attempt } = table.at(claim)?.record ?? { state: 'released' as const, attempt: 0 };
+    return { state, attempt };
+  }
+
   function refuse(
     claim: Claim,
     attemptedState: OperationState | 'step',
     evidence: string | undefined,
     trace: Trace,
   ): Overtaken {
-    // Once a successor was settled, expired and swept there is no record left: nothing runs and the next may.
-    const { state, attempt } = table.at(claim)?.record ?? { state: 'released' as const, attempt: 0 };
+    const { state, attempt } = successor(claim);
     rejections.add({
       operationId: claim.operationId,
       storedState: state,
@@ -70,9 +75,19 @@ export function createFence(
       }
       return { kind: 'recorded' };
     },
+
+    /** A late word about progress is no evidence of anything: it is refused and not kept. */
+    recordProgress(claim: Claim, value: string): { readonly kind: 'recorded' } | Overtaken {
+      const entry = held(claim);
+      if (entry === undefined) return { kind: 'overtaken', by: successor(claim) };
+      entry.progress = { value, attempt: claim.attempt, at: clock() };
+      return { kind: 'recorded' };
+    },
   };
 }
 
 function evidenceOf(settlement: Settlement): string | undefined {
   return 'outcome' in settlement ? settlement.outcome : undefined;
 }
+
+export type Fence = ReturnType<typeof createFence>;

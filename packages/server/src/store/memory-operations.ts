@@ -1,4 +1,5 @@
 import type { OperationState, TransitionCause } from '@semel/contract/v1/pure';
+import type { DecisionRecord } from './decision-port.ts';
 import type {
   Claim,
   ClaimRequest,
@@ -10,6 +11,7 @@ import type {
   Transition,
 } from './port.ts';
 import { EXPIRY_GRACE_MS, PURGED_FINGERPRINT } from './port.ts';
+import type { ProgressRecord, WorkRecord } from './queue-port.ts';
 
 /**
  * One operation of the memory store. Its record is never edited, only replaced by a whole new one: whoever was given
@@ -20,7 +22,16 @@ export interface Entry {
   record: OperationRecord;
   readonly history: Transition[];
   steps: Map<string, StepRecord> | undefined;
+  /** Only of a queued operation, and only until it is settled. */
+  work?: WorkRecord | undefined;
+  progress?: ProgressRecord | undefined;
+  decisions?: DecisionRecord[];
+  /** When it was last offered to a resolver. */
+  offeredAt?: number;
 }
+
+/** How an attempt ends: as its owner says, or because recovery found that nobody may try again. */
+export type AttemptEnd = Settlement | { readonly to: 'dead'; readonly cause: 'exhausted' };
 
 /** Length-prefixed, so that no two identities share a string whatever characters they hold. */
 export function identityKey({ scope, procedure, key }: OperationIdentity): string {
@@ -35,6 +46,11 @@ export function holds(record: OperationRecord, claim: Claim): boolean {
     record.attempt === claim.attempt &&
     record.operationId === claim.operationId
   );
+}
+
+/** Nothing has happened to it since. */
+export function isAsSeen({ record }: Entry, seen: OperationRecord): boolean {
+  return record.operationId === seen.operationId && record.version === seen.version;
 }
 
 /** This owner and attempt has ended so already; its acknowledgement got lost, and it may have been purged since. */
@@ -58,13 +74,18 @@ export function freeAt({ expiresAt }: OperationRecord): number {
   return expiresAt === undefined ? Number.POSITIVE_INFINITY : expiresAt + EXPIRY_GRACE_MS;
 }
 
-/** Whether the record, not today's code, says that a dead attempt needs a decision. */
-export function mustSuspend({ policy, attempt, firstClaimedAt }: OperationRecord, now: number): boolean {
-  return (
-    policy.onCrash === 'suspend' ||
-    attempt >= policy.maxAttempts ||
-    firstClaimedAt + policy.downstreamWindowMs <= now
-  );
+/** Other services may have forgotten the keys of the first attempt: nothing may run again. */
+export function windowPassed({ policy, firstClaimedAt }: OperationRecord, now: number): boolean {
+  return firstClaimedAt + policy.downstreamWindowMs <= now;
+}
+
+/** What the record, not today's code, makes of an attempt that died; `undefined` when the next one may go on. */
+export function orphanEnd(record: OperationRecord, now: number): AttemptEnd | undefined {
+  const { mode, onCrash, maxAttempts } = record.policy;
+  const suspended = { to: 'suspended', cause: 'outcome_unknown' } as const;
+  if (onCrash === 'suspend' || windowPassed(record, now)) return suspended;
+  if (record.attempt < maxAttempts) return undefined;
+  return mode === 'queued' ? { to: 'dead', cause: 'exhausted' } : suspended;
 }
 
 export function newRecord(request: ClaimRequest, now: number): OperationRecord {
@@ -86,6 +107,12 @@ export function newRecord(request: ClaimRequest, now: number): OperationRecord {
   };
 }
 
+/** Work that no worker has started: the first start puts its own time into `firstClaimedAt`. */
+export function queuedRecord(request: ClaimRequest, now: number): OperationRecord {
+  const { leaseUntil: _, ...record } = newRecord(request, now);
+  return { ...record, state: 'accepted', attempt: 0 };
+}
+
 /** The next attempt of an operation: fingerprint and policy stay those that it was first claimed under. */
 export function nextAttempt(record: OperationRecord, owner: string, now: number): OperationRecord {
   const { expiresAt: _, ...kept } = record;
@@ -100,9 +127,11 @@ export function nextAttempt(record: OperationRecord, owner: string, now: number)
   };
 }
 
+const EXPIRING: ReadonlySet<OperationState> = new Set(['completed', 'failed', 'released']);
+
 export function ended(
   record: OperationRecord,
-  settlement: Settlement,
+  settlement: AttemptEnd | { readonly to: 'completed' | 'failed'; readonly outcome: string },
   now: number,
   version = record.version + 1,
 ): OperationRecord {
@@ -120,7 +149,7 @@ export function ended(
     createdAt: record.createdAt,
     updatedAt: now,
     firstClaimedAt: record.firstClaimedAt,
-    ...(settlement.to === 'suspended' ? undefined : { expiresAt: now + record.policy.ttlMs }),
+    ...(EXPIRING.has(settlement.to) ? { expiresAt: now + record.policy.ttlMs } : undefined),
     ...('outcome' in settlement ? { outcome: settlement.outcome } : undefined),
   };
 }

@@ -39,6 +39,7 @@ export function createPurges(
           continue;
         }
         entry.steps = undefined;
+        entry.progress = undefined;
         rejections.eraseEvidence(operationId);
         const tombstone = purgedOutcome(state);
         if (outcome === tombstone) continue;

@@ -1,4 +1,4 @@
-import { type Entry, freeAt, leaseRanOut, mustSuspend } from './memory-operations.ts';
+import { type Entry, freeAt, leaseRanOut, orphanEnd } from './memory-operations.ts';
 import type { Table } from './memory-table.ts';
 import type { SweepReport, Trace } from './port.ts';
 
@@ -23,8 +23,9 @@ export function createSweeps(table: Table, clock: () => number) {
   return {
     sweepOrphans(limit: number, trace: Trace): SweepReport {
       return sweep(orphans, limit, (entry, now) => {
-        if (!leaseRanOut(entry.record, now) || !mustSuspend(entry.record, now)) return false;
-        table.end(entry, { to: 'suspended', cause: 'outcome_unknown' }, trace, now);
+        const end = leaseRanOut(entry.record, now) ? orphanEnd(entry.record, now) : undefined;
+        if (end === undefined) return false;
+        table.end(entry, end, trace, now);
         return true;
       });
     },

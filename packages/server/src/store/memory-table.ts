@@ -1,15 +1,18 @@
-import type { TransitionCause } from '@semel/contract/v1/pure';
+import { isSettled, type TransitionCause } from '@semel/contract/v1/pure';
 import {
+  type AttemptEnd,
   type Entry,
   ended,
   freeAt,
   identityKey,
   newRecord,
   nextAttempt,
+  queuedRecord,
   transition,
 } from './memory-operations.ts';
 import type { ClaimRequest, OperationIdentity, OperationRecord, Settlement, Trace } from './port.ts';
 import { StoreUnavailable } from './port.ts';
+import type { EnqueueRequest } from './queue-port.ts';
 
 /** The rows of the memory store, and the changes that are made to them whole: record and history in one step. */
 export function createTable(maxOperations: number, forget: (operationId: string) => void) {
@@ -21,6 +24,7 @@ export function createTable(maxOperations: number, forget: (operationId: string)
   function change(entry: Entry, record: OperationRecord, cause: TransitionCause, trace: Trace): void {
     entry.history.push(transition(entry.record.state, record, cause, trace));
     entry.record = record;
+    if (isSettled(record.state)) entry.work = undefined;
     nothingFreeBefore = Math.min(nothingFreeBefore, freeAt(record));
   }
 
@@ -47,30 +51,53 @@ export function createTable(maxOperations: number, forget: (operationId: string)
     );
   }
 
+  /** A new operation, in place of `old` if its key had become free. */
+  function add(
+    record: OperationRecord,
+    cause: TransitionCause,
+    { trace }: ClaimRequest,
+    old: Entry | undefined,
+  ): Entry {
+    if (byOperation.has(record.operationId))
+      throw new Error(`Another operation has the id ${record.operationId}`);
+    if (old === undefined) makeRoom(record.createdAt);
+    else remove(old);
+    const history = [transition(null, record, cause, trace)];
+    const entry: Entry = { identity: identityKey(record), record, history, steps: undefined };
+    byIdentity.set(entry.identity, entry);
+    byOperation.set(record.operationId, entry);
+    nothingFreeBefore = Math.min(nothingFreeBefore, freeAt(record));
+    return entry;
+  }
+
   return {
     byOperation,
+    /** A transition whose record the caller has made. */
+    change,
     at: (identity: OperationIdentity) => byIdentity.get(identityKey(identity)),
     remove,
 
-    /** A new operation, in place of `old` if its key had become free; settled at once in atomic mode. */
+    /** Claimed, or settled at once in atomic mode. */
     insert(request: ClaimRequest, now: number, old?: Entry, settlement?: Settlement): OperationRecord {
-      if (byOperation.has(request.operationId))
-        throw new Error(`Another operation has the id ${request.operationId}`);
-      if (old === undefined) makeRoom(now);
-      else remove(old);
       const claimed = newRecord(request, now);
       const record = settlement === undefined ? claimed : ended(claimed, settlement, now, 1);
-      const history = [transition(null, record, settlement?.cause ?? 'claimed', request.trace)];
-      const entry: Entry = { identity: identityKey(request), record, history, steps: undefined };
-      byIdentity.set(entry.identity, entry);
-      byOperation.set(record.operationId, entry);
-      nothingFreeBefore = Math.min(nothingFreeBefore, freeAt(record));
-      return record;
+      return add(record, settlement?.cause ?? 'claimed', request, old).record;
+    },
+    /** Accepted, with its work, due now. */
+    enqueue(request: EnqueueRequest, now: number, old?: Entry): OperationRecord {
+      const entry = add(queuedRecord(request, now), 'enqueued', request, old);
+      entry.work = { ...request.work, dueAt: now };
+      return entry.record;
     },
     advance(entry: Entry, request: ClaimRequest, cause: 'claimed' | 'overtaken', now: number): void {
       change(entry, nextAttempt(entry.record, request.owner, now), cause, request.trace);
     },
-    end(entry: Entry, settlement: Settlement, trace: Trace, now: number): void {
+    end(entry: Entry, settlement: AttemptEnd, trace: Trace, now: number): void {
+      if (entry.work !== undefined && 'lastError' in settlement) {
+        const { lastError } = settlement;
+        const dueAt = settlement.to === 'accepted' ? now + settlement.delayMs : entry.work.dueAt;
+        entry.work = { ...entry.work, lastError, dueAt };
+      }
       change(entry, ended(entry.record, settlement, now), settlement.cause, trace);
     },
     /** Released -> settled in one commit (atomic mode): one row, no `processing` in between. */

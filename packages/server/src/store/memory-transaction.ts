@@ -3,6 +3,8 @@ export interface MemoryTransaction {
   /** What this transaction has set, else what is committed. */
   get(key: string): unknown;
   set(key: string, value: unknown): void;
+  /** Called once what this transaction wrote is committed, and not if it isn't: how jobs in memory join it. */
+  onCommit(done: () => void): void;
 }
 
 export interface StagedTransaction extends MemoryTransaction {
@@ -21,6 +23,7 @@ export function createStagedTransaction(
   timeoutMs: number,
 ): StagedTransaction {
   let staged = new Map<string, unknown>();
+  let committing: readonly (() => void)[] = [];
   let usedAt = clock();
   const timedOut = () => clock() - usedAt > timeoutMs;
   const touch = () => {
@@ -36,13 +39,20 @@ export function createStagedTransaction(
       touch();
       staged.set(key, value);
     },
+    onCommit(done) {
+      touch();
+      committing = [...committing, done];
+    },
     commit() {
       for (const [key, value] of staged) committed.set(key, value);
+      for (const done of committing) done();
     },
     mark() {
       const before = new Map(staged);
+      const hooks = committing;
       return () => {
         staged = before;
+        committing = hooks;
       };
     },
     touch,

@@ -70,6 +70,60 @@ test('makes room by deleting what has expired, and only that', async () => {
   expect((await store.lookup(request('running')))?.record.state).toBe('processing');
 });
 
+const work = { principal: 'user:1', input: '{}' };
+const queued = (key: string) => {
+  const { policy, ...rest } = request(key);
+  return { ...rest, policy: { ...policy, mode: 'queued', onCrash: 'resume' } as const, work };
+};
+
+test('accepts no work that it has no room for, and keeps nothing of what was sent', async () => {
+  const { store } = createSmallStore();
+  await store.claim(request('a'));
+  await store.claim(request('b'));
+  const enqueuing = store.queue.enqueue(queued('c'), async (tx) => tx.set('job', 1));
+  await expect(enqueuing).rejects.toThrow(StoreUnavailable);
+  expect(store.committed.size).toBe(0);
+  expect(await store.lookup(request('c'))).toBeUndefined();
+});
+
+test('tells what joined a transaction of its commit once the record shows it, and not if it was lost', async () => {
+  const store = createMemoryStore();
+  const states: (string | undefined)[] = [];
+  const look = () => {
+    void store.find('operation of a').then((found) => states.push(found?.record.state));
+  };
+  await store.queue.enqueue(queued('a'), async (tx) => tx.onCommit(look));
+  await store.queue.enqueue({ ...queued('a'), owner: 'another' }, async (tx) => tx.onCommit(look));
+  expect(states).toEqual(['accepted']);
+});
+
+test('takes the lock from somebody who has been deciding for more than a minute without a word', async () => {
+  const { store, time } = createSmallStore();
+  const claimed = await store.claim(request('a'));
+  if (!claimed.won) throw new Error('the first claim is won');
+  await store.settle(claimed.claim, { to: 'suspended', cause: 'outcome_unknown' }, trace);
+  const { operationId } = claimed.claim;
+  const decision = { actor: 'operator:alice', reason: 'ticket 4711' };
+  const resolution = { to: 'completed', outcome: '{}' } as const;
+  const idle = store.decisions.resolve(
+    operationId,
+    async (tx) => {
+      tx.set('by', 'the idle one');
+      time.now += 60_000;
+      const early = await store.decisions.resolve(operationId, async () => resolution, decision);
+      expect(early.kind).toBe('not_now');
+      time.now += 1;
+      const next = await store.decisions.resolve(operationId, async () => resolution, decision);
+      expect(next.kind).toBe('done');
+      return resolution;
+    },
+    decision,
+  );
+  await expect(idle).rejects.toThrow('idle for more than 60000 ms');
+  expect(store.committed.size).toBe(0);
+  expect((await store.decisions.decisions(operationId)).length).toBe(1);
+});
+
 test('shows a transaction what it has set itself, and others only what was committed', async () => {
   const store = createMemoryStore();
   await store.atomically(atomic('a'), async (tx) => {

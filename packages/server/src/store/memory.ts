@@ -1,7 +1,9 @@
 import { createAtomically } from './memory-atomic.ts';
+import { createDecisions } from './memory-decisions.ts';
 import { createFence } from './memory-fence.ts';
-import { claimOn, type Entry, freeAt, leaseRanOut } from './memory-operations.ts';
+import { claimOn, type Entry, freeAt, isAsSeen, leaseRanOut } from './memory-operations.ts';
 import { createPurges } from './memory-purges.ts';
+import { createQueue } from './memory-queue.ts';
 import { createRejections } from './memory-rejections.ts';
 import { createSweeps } from './memory-sweeps.ts';
 import { createTable } from './memory-table.ts';
@@ -59,6 +61,8 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
   return {
     capabilities: { transactions: true, durable: false, shared: false },
     committed,
+    queue: createQueue(table, fence, committed, clock),
+    decisions: createDecisions(table, committed, clock),
 
     async lookup(identity) {
       const entry = table.at(identity);
@@ -156,10 +160,6 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
     async ping() {},
     async close() {},
   };
-}
-
-function isAsSeen({ record }: Entry, seen: OperationRecord): boolean {
-  return record.operationId === seen.operationId && record.version === seen.version;
 }
 
 function mayTake(record: OperationRecord, cause: TakeCause, now: number): boolean {

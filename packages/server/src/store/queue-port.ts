@@ -1,4 +1,4 @@
-import type { Claim, ClaimRequest, OperationRecord, SettleResult, Sighting, Trace } from './port.ts';
+import type { Claim, ClaimRequest, OperationRecord, SettleResult, Sighting, Trace } from './records.ts';
 
 /**
  * The queued part of the store port: what a store keeps of work that is done later, by a worker.
@@ -43,7 +43,7 @@ export type StartResult =
       readonly work: QueuedWork;
       readonly cause: 'started' | 'overtaken';
     }
-  /** Not to be run: settled, waiting for a decision, out of attempts or window, or held by a live attempt. */
+  /** Not to be run: settled, waiting for a decision, held by a live attempt, or lost and out of attempts or window. */
   | ({ readonly kind: 'not_now' } & Sighting)
   /** No such operation, or not a queued one. */
   | { readonly kind: 'absent' };
@@ -97,7 +97,8 @@ export interface QueueStore<Tx = unknown> {
   /**
    * A worker's claim: `accepted` -> `processing` (cause `started`), or `processing` whose lease ran out and whose record says
    * `resume`, has attempts left and is within its downstream window -> `processing` (cause `overtaken`); attempt + 1, a new
-   * lease. Of n simultaneous deliveries at most one starts. Re-entrant for its owner. The downstream window counts from the
+   * lease. What is `accepted` is started whatever its attempts and its window: nothing else may lead out of that state, and the
+   * attempt itself finds out that it comes too late. Of n simultaneous deliveries at most one starts. Re-entrant for its owner. The downstream window counts from the
    * first start. A job that comes before `dueAt` is started all the same: when to deliver is the queue's business.
    */
   start(request: StartRequest): Promise<StartResult>;

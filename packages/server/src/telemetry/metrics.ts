@@ -1,5 +1,9 @@
 import { type Attributes, metrics } from '@opentelemetry/api';
 import type { EventListener, SemelEvent } from './events.ts';
+import { createBoundedLabel } from './misuse/client-version.ts';
+
+/** Callers choose what their clients are called: names beyond these are `(other)`. */
+const MAX_CLIENTS = 10;
 
 /**
  * OpenTelemetry metrics of the engine. Without an SDK registered they cost next to nothing.
@@ -23,6 +27,32 @@ export function createMetrics(): EventListener {
   const deleted = meter.createCounter('idempotency.retention.deleted', { unit: '{operation}' });
   const undecryptable = meter.createCounter('idempotency.undecryptable', { unit: '{record}' });
   const purged = meter.createCounter('idempotency.purged', { unit: '{operation}' });
+  const misuse = meter.createCounter('idempotency.misuse', {
+    unit: '{signal}',
+    description: 'Callers that use keys wrongly: once a window for each signal, scope and procedure',
+  });
+  const clientLabel = createBoundedLabel(MAX_CLIENTS);
+  const attempts = meter.createHistogram('idempotency.queue.attempts', {
+    unit: '{attempt}',
+    description: 'Attempts that queued work took until it was settled or dead',
+    advice: { explicitBucketBoundaries: [1, 2, 3, 5, 8, 13, 21, 50] },
+  });
+  const waited = meter.createHistogram('idempotency.queue.wait', {
+    unit: 's',
+    description: 'From acceptance to the first attempt of queued work',
+    advice: { explicitBucketBoundaries: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 300, 3600] },
+  });
+  const deadLetters = meter.createCounter('idempotency.queue.dead_letters', { unit: '{operation}' });
+  const rescheduled = meter.createCounter('idempotency.queue.rescheduled', { unit: '{attempt}' });
+  const troubles = meter.createCounter('idempotency.troubles', {
+    unit: '{trouble}',
+    description: 'What should not happen and needs a look at the logs, by kind',
+  });
+  const healed = meter.createCounter('idempotency.queue.healed', { unit: '{job}' });
+  const decisions = meter.createCounter('idempotency.decisions', {
+    unit: '{decision}',
+    description: 'What resolvers and operators decided about operations that could not go on by themselves',
+  });
   const open = meter.createUpDownCounter('idempotency.layer.open', {
     unit: '{layer}',
     description: '1 while a layer is left out because it does not work',
@@ -37,6 +67,11 @@ export function createMetrics(): EventListener {
     switch (event.type) {
       case 'executed':
         count(event.procedure, event.outcome === 'completed' ? 'executed' : 'failed_final');
+        if (event.queued === true)
+          attempts.record(event.attempt ?? 0, {
+            'idempotency.procedure': event.procedure,
+            'idempotency.outcome': event.outcome,
+          });
         duration.record(event.durationMs / 1000, { 'idempotency.procedure': event.procedure });
         return;
       case 'replayed':
@@ -49,6 +84,30 @@ export function createMetrics(): EventListener {
       case 'claimed':
         if (event.cause === 'overtaken') takeovers.add(1, { 'idempotency.procedure': event.procedure });
         return;
+      case 'enqueued':
+      case 'accepted':
+        return count(event.procedure, event.type);
+      case 'started':
+        if (event.cause === 'overtaken') takeovers.add(1, { 'idempotency.procedure': event.procedure });
+        if (event.waitedMs !== undefined)
+          waited.record(event.waitedMs / 1000, { 'idempotency.procedure': event.procedure });
+        return;
+      case 'rescheduled':
+        return rescheduled.add(1, { 'idempotency.procedure': event.procedure });
+      case 'dead':
+        attempts.record(event.attempt ?? 0, {
+          'idempotency.procedure': event.procedure,
+          'idempotency.outcome': 'dead',
+        });
+        return deadLetters.add(1, { 'idempotency.procedure': event.procedure });
+      case 'healed':
+        return healed.add(1, { 'idempotency.procedure': event.procedure });
+      case 'decided':
+        return decisions.add(1, {
+          'idempotency.procedure': event.procedure,
+          'idempotency.action': event.action,
+          'idempotency.by': event.actor === 'resolver' ? 'resolver' : 'operator',
+        });
       case 'suspended':
         return suspended.add(1, { 'idempotency.procedure': event.procedure });
       case 'fenced':
@@ -64,6 +123,12 @@ export function createMetrics(): EventListener {
           'idempotency.what': event.what,
           'idempotency.why': event.why,
         });
+      case 'misuse':
+        return misuse.add(1, {
+          'idempotency.signal': event.signal,
+          'idempotency.procedure': event.procedure,
+          'idempotency.client': clientLabel(event.clientVersion),
+        });
       case 'purged':
         return purged.add(event.purged);
       case 'recovered':
@@ -75,7 +140,11 @@ export function createMetrics(): EventListener {
         return open.add(-1, { 'idempotency.layer': event.layer });
       case 'outcome_dropped':
       case 'recovery_failed':
-        return;
+      case 'resolver_failed':
+      case 'unknown_procedure':
+      case 'job_unreadable':
+      case 'worker_failed':
+        return troubles.add(1, { 'idempotency.trouble': event.type });
     }
   };
 }

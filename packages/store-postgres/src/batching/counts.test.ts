@@ -4,7 +4,14 @@ import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { migratePostgres } from '../migrations/migrate.ts';
 import { createPostgresStore } from '../store.ts';
-import { COMPLETED, createFixture, databaseUrl, type Fixture, request } from '../testing/fixture.ts';
+import {
+  COMPLETED,
+  createFixture,
+  databaseUrl,
+  enqueueRequest,
+  type Fixture,
+  request,
+} from '../testing/fixture.ts';
 import type { BatchingKnobs } from './writes.ts';
 
 // What many callers cost together, exactly; and that a lone one costs what it did.
@@ -147,3 +154,22 @@ async function freshDatabase() {
     },
   };
 }
+
+test('the ends that only queued attempts have are never part of a batch', async () => {
+  const always: BatchingKnobs = { always: true };
+  const store = db.store({ batching: always });
+  const asked = enqueueRequest();
+  const { operationId, owner } = asked;
+  await store.queue.enqueue(asked, async () => {});
+  const ends = [
+    { to: 'accepted', cause: 'rescheduled', delayMs: 0, lastError: 'busy' },
+    { to: 'dead', cause: 'exhausted', lastError: 'busy' },
+  ] as const;
+  for (const [index, end] of ends.entries()) {
+    const started = await store.queue.start({ operationId, owner: `${owner}${index}`, trace });
+    if (started.kind !== 'started') throw new Error(started.kind);
+    sent.length = 0;
+    await store.settle(started.claim, end, trace);
+    expect(sent).toEqual([end.to === 'accepted' ? 'reschedule' : 'exhaust']);
+  }
+});

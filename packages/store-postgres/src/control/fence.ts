@@ -10,12 +10,13 @@ import type {
   Trace,
 } from '@semel/server/store';
 import { PURGED_FINGERPRINT } from '@semel/server/store';
-import { outcomeOf } from '../batching/settlements.ts';
+import { outcomeOf, type SettleRow } from '../batching/settlements.ts';
 import type { Writes } from '../batching/writes.ts';
 import type { Control } from '../connections/pools.ts';
 import type { Statements } from '../statements/all.ts';
 
 export type Rejection = Omit<RejectedTransition, 'count' | 'firstAt' | 'lastAt'>;
+type QueuedEnd = Extract<Settlement, { lastError: string }>;
 type Overtaken = Extract<SettleResult, { kind: 'overtaken' }>;
 
 export function isHeldBy(record: OperationRecord, claim: Claim): boolean {
@@ -56,6 +57,19 @@ export function createFence(
   writes: Pick<Writes, 'settle' | 'recordStep'>,
   reads: Pick<Store, 'find' | 'lookup'>,
 ): Fence {
+  /** The ends that only queued attempts have stand alone: no batch gets them. */
+  async function endQueued(claim: Claim, end: QueuedEnd, { actor, traceId }: Trace): Promise<SettleRow> {
+    if (claim.policy.mode !== 'queued') throw new TypeError(`Only a queued attempt can be ${end.cause}`);
+    const { operationId, owner, attempt } = claim;
+    const values = [operationId, owner, attempt, end.lastError, actor, traceId ?? null];
+    const [row] = await control.run(
+      end.to === 'accepted'
+        ? [statements.reschedule, [...values, end.delayMs]]
+        : [statements.exhaust, values],
+    );
+    return row === undefined ? undefined : null;
+  }
+
   async function recordRejected(rejection: Rejection): Promise<void> {
     await control.run([
       statements.recordRejected,
@@ -97,7 +111,10 @@ export function createFence(
     overtaken,
 
     async settle(claim, settlement, trace) {
-      const written = await writes.settle({ claim, settlement, trace });
+      const written =
+        settlement.to === 'accepted' || settlement.to === 'dead'
+          ? await endQueued(claim, settlement, trace)
+          : await writes.settle({ claim, settlement, trace });
       const found = written === undefined ? await reads.find(claim.operationId) : undefined;
       if (written === undefined && !(found && isSettledSo(found.record, claim, settlement))) {
         const attempted = { state: settlement.to, evidence: outcomeOf(settlement) };

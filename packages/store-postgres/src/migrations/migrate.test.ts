@@ -6,6 +6,8 @@ import { PACKED } from '../statements/record.ts';
 import { databaseUrl } from '../testing/fixture.ts';
 import { operations } from './0001-operations.ts';
 import { purges } from './0002-purges.ts';
+import { queue } from './0003-queue.ts';
+import { attention } from './0004-attention.ts';
 import { applyMigrations, MIGRATIONS, migratePostgres } from './migrate.ts';
 import { checksum, type Migration } from './migration.ts';
 
@@ -28,7 +30,7 @@ function freshSchema(): string {
   return schema;
 }
 
-const second: Migration = { id: 3, name: 'second', sql: 'CREATE TABLE {schema}.second (id integer)' };
+const second: Migration = { id: 5, name: 'second', sql: 'CREATE TABLE {schema}.second (id integer)' };
 
 test('eight servers that migrate at once apply each migration once', async () => {
   const schema = freshSchema();
@@ -36,18 +38,25 @@ test('eight servers that migrate at once apply each migration once', async () =>
   const applied = await Promise.all(
     Array.from({ length: 8 }, () => applyMigrations({ connection, schema }, all)),
   );
-  expect(applied.flat().sort()).toEqual(['operations', 'purges', 'second']);
+  expect(applied.flat().sort()).toEqual(['attention', 'operations', 'purges', 'queue', 'second']);
   const { rows } = await pool.query(`SELECT id, name FROM ${schema}.migration ORDER BY id`);
   expect(rows).toEqual([
     { id: 1, name: 'operations' },
     { id: 2, name: 'purges' },
-    { id: 3, name: 'second' },
+    { id: 3, name: 'queue' },
+    { id: 4, name: 'attention' },
+    { id: 5, name: 'second' },
   ]);
 });
 
 test('an up-to-date schema is left alone', async () => {
   const schema = freshSchema();
-  expect(await migratePostgres({ connection, schema })).toEqual(['operations', 'purges']);
+  expect(await migratePostgres({ connection, schema })).toEqual([
+    'operations',
+    'purges',
+    'queue',
+    'attention',
+  ]);
   expect(await migratePostgres({ connection, schema })).toEqual([]);
 });
 
@@ -64,14 +73,14 @@ test('a schema that a newer version migrated is refused', async () => {
   const schema = freshSchema();
   await applyMigrations({ connection, schema }, [...MIGRATIONS, second]);
   await expect(migratePostgres({ connection, schema })).rejects.toThrow(
-    `Schema ${schema} has migration 3 (second), which this version doesn't know`,
+    `Schema ${schema} has migration 5 (second), which this version doesn't know`,
   );
 });
 
 test('a migration that fails leaves nothing of itself and keeps those before it', async () => {
   const schema = freshSchema();
   const broken: Migration = {
-    id: 3,
+    id: 5,
     name: 'broken',
     sql: 'CREATE TABLE {schema}.half (id integer); SELECT 1 / 0',
   };
@@ -81,12 +90,36 @@ test('a migration that fails leaves nothing of itself and keeps those before it'
   const { rows } = await pool.query(
     `SELECT (SELECT count(*)::int FROM ${schema}.migration) AS applied, to_regclass('${schema}.half') AS half`,
   );
-  expect(rows).toEqual([{ applied: 2, half: null }]);
+  expect(rows).toEqual([{ applied: 4, half: null }]);
 });
 
 test('the migrations are frozen', () => {
   expect(checksum(operations)).toBe('af14ff0d2f722667a543c0bfaf5cd8b598bef7ee4f49d424d0550ddc87875bae');
   expect(checksum(purges)).toBe('b81855e4aab264a41a2f32271cce5004b3d9c507cf2778a8cb8f7c23942cba90');
+  expect(checksum(queue)).toBe('e9bfa8b1ea8f479ac7f53347d3f7339d05bd4fc17f3fc506a37bb02be09740e6');
+  expect(checksum(attention)).toBe('79b68c04ef10d24b0272bc1bff18a1c27e755e9463b5eed7d4a6498c178aa806');
+});
+
+test('what waited for a decision before there was a list of it is on it after the migration', async () => {
+  const schema = freshSchema();
+  await applyMigrations({ connection, schema }, [operations, purges]);
+  await pool.query(
+    `INSERT INTO ${schema}.operation (scope, procedure, key, operation_id, state, attempt, owner, fingerprint, version,
+       mode, on_crash, lease_ms, max_run_ms, max_attempts, downstream_window_ms, ttl_ms, created_at, first_actor,
+       updated_at, first_claimed_at, lease_until)
+     SELECT 's', 'p', state, state, state, 1, 'o', 'f', 2, 'leased', 'suspend', 1, 1, 5, 1, 1, now(), 'request',
+       '2026-01-01Z', now(), CASE state WHEN 'processing' THEN now() END
+     FROM unnest('{processing,suspended}'::text[]) AS made (state)`,
+  );
+  expect(await migratePostgres({ connection, schema })).toEqual(['queue', 'attention']);
+  const { rows } = await pool.query(`SELECT operation_id, since FROM ${schema}.attention`);
+  expect(rows).toEqual([{ operation_id: 'suspended', since: new Date('2026-01-01Z') }]);
+  // Also where a server of the version before suspends: the trigger sees it.
+  await pool.query(
+    `UPDATE ${schema}.operation SET state = 'suspended', lease_until = NULL WHERE key = 'processing'`,
+  );
+  const after = await pool.query(`SELECT operation_id FROM ${schema}.attention ORDER BY 1`);
+  expect(after.rows).toEqual([{ operation_id: 'processing' }, { operation_id: 'suspended' }]);
 });
 
 test("the states and transitions that the schema allows are the contract's", () => {

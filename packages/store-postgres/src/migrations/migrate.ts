@@ -4,9 +4,11 @@ import { connectionConfig } from '../connections/config.ts';
 import { schemaName } from '../schema-name.ts';
 import { operations } from './0001-operations.ts';
 import { purges } from './0002-purges.ts';
+import { queue } from './0003-queue.ts';
+import { attention } from './0004-attention.ts';
 import { checksum, type Migration } from './migration.ts';
 
-export const MIGRATIONS: readonly Migration[] = [operations, purges];
+export const MIGRATIONS: readonly Migration[] = [operations, purges, queue, attention];
 
 export interface MigratePostgresOptions {
   readonly connection: string | pg.PoolConfig;

@@ -15,7 +15,7 @@ ORDER BY o.scope, o.procedure, o.key LIMIT $5::integer`,
 // In:     $1 operation ids, $2 actor, $3 trace id, $4 reason, $5 outcome of a completed one, $6 of a failed one,
 //         $7 fingerprint.
 // Out:    the ids of those that were purged now.
-// Atomic: tombstones, steps, evidence and the audit rows. Waits for rows that are being written, in order: two purges at
+// Atomic: tombstones, steps, progress, evidence and the audit rows. Decisions hold nothing of a person and stay. Waits for rows that are being written, in order: two purges at
 //         once can't deadlock. Unsettled ones stay. Refusals are kept and counted, only what they brought is erased;
 //         those that differed in nothing else become one row.
 export const purge = (s: string) =>
@@ -36,6 +36,7 @@ purged AS (
   RETURNING t.operation_id
 ),
 no_steps AS (DELETE FROM ${s}.step c USING target WHERE c.operation_id = target.operation_id),
+no_progress AS (DELETE FROM ${s}.progress c USING target WHERE c.operation_id = target.operation_id),
 erased AS (
   DELETE FROM ${s}.rejected_transition c USING target
   WHERE c.operation_id = target.operation_id AND c.evidence <> ''

@@ -23,7 +23,7 @@ export const operationsAfter = (s: string) =>
 
 // In:     $1 operation ids.
 // Out:    operation id, procedure, scope of those that were deleted.
-// Atomic: an operation with its history, steps and refused transitions. Unsettled ones have no expires_at and stay. A
+// Atomic: an operation with its history, steps, progress, decisions and refused transitions. Unsettled ones have no expires_at and stay. A
 //         row that is locked is being replaced by a new operation.
 export const deleteExpired = (s: string) =>
   statement(
@@ -42,8 +42,14 @@ deleted AS (
 ),
 no_steps AS (DELETE FROM ${s}.step c USING expired WHERE c.operation_id = expired.operation_id),
 no_rejections AS (DELETE FROM ${s}.rejected_transition c USING expired WHERE c.operation_id = expired.operation_id),
+no_progress AS (DELETE FROM ${s}.progress c USING expired WHERE c.operation_id = expired.operation_id),
+no_work AS (DELETE FROM ${s}.work c USING expired WHERE c.operation_id = expired.operation_id),
 no_history AS (
   DELETE FROM ${s}.transition c USING expired, permit
+  WHERE c.operation_id = expired.operation_id AND permit.given = 'on'
+),
+no_decisions AS (
+  DELETE FROM ${s}.decision c USING expired, permit
   WHERE c.operation_id = expired.operation_id AND permit.given = 'on'
 )
 SELECT operation_id, procedure, scope FROM deleted`,

@@ -28,15 +28,19 @@ LIMIT $3::integer`,
   );
 
 // In:     $1 operation ids, $2 actor, $3 trace id.
-// Out:    operation id, procedure, scope of those that were suspended.
-// Atomic: records and transitions. Judged by the record: onCrash, attempts, downstream window. A row that is locked
-//         is being settled or taken over, and is left to the next sweep.
+// Out:    operation id, procedure, scope of those that were suspended, or are dead.
+// Atomic: records and transitions. Judged by the record: onCrash, attempts, downstream window; a queued one that is only out
+//         of attempts is dead. A row that is locked is being settled or taken over, and is left to the next sweep.
 export const suspendOrphans = (s: string) =>
   statement(
     'suspend_orphans',
     `WITH clock AS MATERIALIZED (SELECT ${CLOCK} AS now),
 orphan AS (
-  SELECT o.operation_id FROM ${s}.operation o, clock
+  SELECT o.operation_id,
+    CASE WHEN o.mode = 'queued' AND o.on_crash = 'resume'
+      AND o.first_claimed_at + o.downstream_window_ms * interval '1 millisecond' > now
+      THEN 'dead' ELSE 'suspended' END AS end_state
+  FROM ${s}.operation o, clock
   WHERE o.operation_id = ANY ($1::text[]) AND o.state = 'processing' AND o.lease_until <= now
     AND (o.on_crash = 'suspend' OR o.attempt >= o.max_attempts
       OR o.first_claimed_at + o.downstream_window_ms * interval '1 millisecond' <= now)
@@ -44,14 +48,15 @@ orphan AS (
   FOR UPDATE OF o SKIP LOCKED
 ),
 suspended AS (
-  UPDATE ${s}.operation t SET state = 'suspended', version = t.version + 1, updated_at = now, lease_until = NULL
+  UPDATE ${s}.operation t SET state = end_state, version = t.version + 1, updated_at = now, lease_until = NULL
   FROM orphan, clock
   WHERE t.operation_id = orphan.operation_id
-  RETURNING t.operation_id, t.procedure, t.scope, t.version, t.attempt, t.updated_at
+  RETURNING t.operation_id, t.procedure, t.scope, t.version, t.attempt, t.updated_at, end_state
 ),
 logged AS (
   INSERT INTO ${s}.transition (operation_id, seq, from_state, to_state, attempt, cause, at, actor, trace_id)
-  SELECT operation_id, version, 'processing', 'suspended', attempt, 'outcome_unknown', updated_at, $2, $3
+  SELECT operation_id, version, 'processing', end_state, attempt,
+    CASE end_state WHEN 'dead' THEN 'exhausted' ELSE 'outcome_unknown' END, updated_at, $2, $3
   FROM suspended
 )
 SELECT operation_id, procedure, scope FROM suspended`,

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { AtomicEnd, AtomicRequest, ClaimRequest, Store } from '@semel/server/store';
+import type { AtomicEnd, AtomicRequest, ClaimRequest, EnqueueRequest, Store } from '@semel/server/store';
 import pg from 'pg';
 import { inject } from 'vitest';
 import { migratePostgres } from '../migrations/migrate.ts';
@@ -74,6 +74,10 @@ export async function createFixture(name: string): Promise<Fixture> {
         await client.query(`UPDATE ${schema}.transition SET ${shift('at')}`);
         await client.query(`UPDATE ${schema}.step SET ${shift('at')}`);
         await client.query(`UPDATE ${schema}.rejected_transition SET ${shift('first_at', 'last_at')}`);
+        await client.query(`UPDATE ${schema}.work SET ${shift('due_at')}`);
+        await client.query(`UPDATE ${schema}.progress SET ${shift('at')}`);
+        await client.query(`UPDATE ${schema}.decision SET ${shift('at')}`);
+        await client.query(`UPDATE ${schema}.attention SET ${shift('since', 'offered_at')}`);
         await client.query(`UPDATE ${schema}.sweep SET ${shift('cursor_at')}`);
         await client.query('COMMIT');
       } finally {
@@ -119,6 +123,16 @@ export function atomicRequest(change: Partial<AtomicRequest> = {}): AtomicReques
     policy: { ...base.policy, mode: 'atomic' },
     mayRun: (found) => found === undefined || found.record.state === 'released',
     timeoutMs: 15_000,
+    ...change,
+  };
+}
+
+export function enqueueRequest(change: Partial<EnqueueRequest> = {}): EnqueueRequest {
+  const base = request();
+  return {
+    ...base,
+    policy: { ...base.policy, mode: 'queued', onCrash: 'resume' },
+    work: { principal: 'user-1', input: '{"amount":100}', deadLetterOwner: 'payments' },
     ...change,
   };
 }

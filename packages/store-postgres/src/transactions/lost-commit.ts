@@ -107,3 +107,31 @@ export async function afterLostAtomicCommit(
     return { became: 'unknown', cause };
   }
 }
+
+/**
+ * COMMIT of a decision got no answer. The old transaction has held the record's lock since its first flight and holds it as
+ * long as it lives, late packets included: whoever gets the lock knows that it is over, and its token says how.
+ */
+export async function afterLostDecision(
+  control: Control,
+  statements: Statements,
+  operationId: string,
+  token: string,
+): Promise<'committed' | 'rolled back' | 'unknown'> {
+  try {
+    return await onNewConnection(async () => {
+      const answers = await control.fly([
+        begin(),
+        [statements.setLockTimeout, [String(LOCK_TIMEOUT_MS)]],
+        [statements.awaitDecision, [operationId]],
+        [statements.decidedBy, [operationId, token]],
+        'COMMIT',
+      ]);
+      const failure = firstError(answers);
+      if (failure !== undefined) throw failure.error;
+      return rowOf(answers[3]) === undefined ? ('rolled back' as const) : ('committed' as const);
+    });
+  } catch {
+    return 'unknown';
+  }
+}

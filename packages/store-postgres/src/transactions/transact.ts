@@ -125,6 +125,12 @@ export function createTransact({ pool, control, send, statements, fence, reads }
       return [statements.recordStepInTransaction, values];
     }
     const { settlement } = end;
+    if (settlement.to === 'accepted' || settlement.to === 'dead') {
+      const noted = [...holder, settlement.lastError, trace.actor, trace.traceId ?? null];
+      return settlement.to === 'accepted'
+        ? [statements.rescheduleInTransaction, [...noted, settlement.delayMs, epoch, transactionId]]
+        : [statements.exhaustInTransaction, [...noted, epoch, transactionId]];
+    }
     const outcome = 'outcome' in settlement ? settlement.outcome : null;
     const { to, cause } = settlement;
     const values = [...holder, to, cause, outcome, trace.actor, trace.traceId ?? null, epoch, transactionId];

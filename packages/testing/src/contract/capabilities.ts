@@ -50,6 +50,7 @@ const PARTS = {
   second: 'the target names no second server (secondUrl)',
   otherPath: 'the target names no other route or procedure (otherPath)',
   optionalPath: 'the target names no route or procedure where a key is optional (optionalPath)',
+  queued: 'the target names no route or procedure whose work is queued (queuedPath)',
   status: 'the target says not how to ask for a status (status)',
   expire: 'the target cannot make what is stored expire (expire)',
   outage: 'the target cannot take the store away (breakStore)',

@@ -28,6 +28,7 @@ export interface ContractConfig {
   readonly secondUrl?: string;
   readonly otherPath?: string;
   readonly optionalPath?: string;
+  readonly queuedPath?: string;
   readonly status?: { readonly path: string; readonly procedure: string };
   readonly origin?: string;
   readonly slowMs?: number;
@@ -53,6 +54,7 @@ const MEMBERS: ReadonlySet<string> = new Set<keyof ContractConfig>([
   'secondUrl',
   'otherPath',
   'optionalPath',
+  'queuedPath',
   'status',
   'origin',
   'slowMs',

@@ -11,6 +11,7 @@ import { keySyntaxCases } from './cases/key-syntax.ts';
 import { missingKeyCases } from './cases/missing-key.ts';
 import { principalCases } from './cases/principals.ts';
 import { problemCases } from './cases/problems.ts';
+import { queuedCases } from './cases/queued.ts';
 import { replayCases } from './cases/replay.ts';
 import { statusCases } from './cases/status.ts';
 
@@ -26,6 +27,7 @@ export const contractSuite: readonly CaseGroup[] = [
   { subject: 'hanging up', cases: hangUpCases },
   { subject: 'expiry', cases: expiryCases },
   { subject: 'status', cases: statusCases },
+  { subject: 'queued work', cases: queuedCases },
   { subject: 'batches', cases: batchCases },
   { subject: 'headers', cases: headerCases },
   { subject: 'problem documents', cases: problemCases },

@@ -36,6 +36,8 @@ export interface ContractTarget {
   readonly otherPath?: string;
   /** Does the same as `path`, and takes requests without a key. */
   readonly optionalPath?: string;
+  /** Does the same as `path`, later: it answers 202, and a worker does it. */
+  readonly queuedPath?: string;
   /** Where to ask what became of an operation, as WIRE.md says. */
   readonly status?: {
     /** Plain HTTP: `/idempotency/operations`. tRPC: `idempotency.status`. */
@@ -74,6 +76,7 @@ export function partsOf(target: ContractTarget): ReadonlySet<string> {
     second: target.secondUrl,
     otherPath: target.otherPath,
     optionalPath: target.optionalPath,
+    queued: target.queuedPath,
     status: target.status,
     expire: target.expire,
     outage: target.breakStore,

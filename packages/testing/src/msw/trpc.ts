@@ -71,8 +71,7 @@ export function trpcHandlers(
         return done(told.value, told);
       case 'accepted': {
         const { operationId } = told;
-        const part = done({ $idempotency: 'accepted', operationId, pollAfterMs: retryAfterMs }, told);
-        return { ...part, status: 202 };
+        return done({ $idempotency: 'accepted', operationId, pollAfterMs: retryAfterMs }, told);
       }
       case 'refused':
         return { ...failed(told.error.status, told.error.message, path), told };
@@ -114,7 +113,13 @@ export function trpcHandlers(
         ? failed(404, `No procedure found on path "${path}"`, path)
         : partOf(told, path);
     });
-    return answerFrom(parts, batch);
+    const [only] = tolds;
+    if (only?.kind !== 'accepted' || tolds.length > 1) return answerFrom(parts, batch);
+    const input = encodeURIComponent(JSON.stringify(out({ operationId: only.operationId })));
+    return answerFrom(parts, batch, {
+      Location: `${statusPath}?input=${input}`,
+      'Retry-After': `${retryAfterSeconds(retryAfterMs)}`,
+    });
   });
 
   const status = http.get(`${base}/${statusPath}`, async ({ request }) => {
@@ -128,10 +133,16 @@ export function trpcHandlers(
   return [mutation, status];
 }
 
-function answerFrom(parts: readonly Part[], batch: boolean): Response {
+/** @param ofAccepted headers of a single call's 202; in a batch the body alone says that one was accepted */
+function answerFrom(
+  parts: readonly Part[],
+  batch: boolean,
+  ofAccepted?: Readonly<Record<string, string>>,
+): Response {
   const statuses = new Set(parts.map(({ status }) => status));
-  const [status = 200] = statuses;
-  const headers: Record<string, string> = { 'Cache-Control': 'private, no-store' };
+  const [first = 200] = statuses;
+  const status = ofAccepted === undefined ? first : 202;
+  const headers: Record<string, string> = { 'Cache-Control': 'private, no-store', ...ofAccepted };
   const replayed = parts.flatMap(({ told }, index) =>
     told !== undefined && 'replayed' in told && told.replayed ? [index] : [],
   );

@@ -6,7 +6,7 @@ import { withSecond } from './claim.ts';
 import { type Stage, times } from './stage.ts';
 
 /** More than any store needs for a claim; only bounds how long a case waits for one that has to wait itself. */
-const PATIENCE_MS = 300;
+export const PATIENCE_MS = 300;
 
 export const atomicRaceCases: readonly StoreCase[] = [
   {

@@ -30,7 +30,8 @@ export interface OpenedStore<Tx = unknown> {
 
   /**
    * Moves the store's clock forward by `ms` for everything it holds: a clock of one's own is advanced, in a database all
-   * stored times (operations, leases, expiry, transitions, rejected transitions) are shifted back.
+   * stored times (operations, leases, expiry, transitions, rejected transitions, when work is due, progress, decisions,
+   * offers) are shifted back.
    */
   travel(ms: number): Promise<void>;
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { StoreCase } from './case.ts';
+import { queuedSkewCases } from './queued-skew.ts';
 import {
   completed,
   HOUR,
@@ -68,6 +69,7 @@ export const skewCases: readonly StoreCase[] = [
     title: 'writes the times of its own clock, whatever the process believes',
     run: (stage) => writesItsOwnTimes(stage),
   },
+  ...queuedSkewCases(withWrongClock),
 ];
 
 async function writesItsOwnTimes({ store, running, see }: Stage): Promise<void> {

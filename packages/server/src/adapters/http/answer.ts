@@ -18,6 +18,7 @@ export function answerFrom(result: RunResult, options: AnswerOptions): Response 
       status: code === 'key_reused' ? options.mismatchStatus : undefined,
     });
   }
+  if (result.kind === 'accepted') throw new Error('A plain route has no queued mode');
   const { replayed, operationId } = result;
   const snapshot = snapshotOf(result.kind === 'completed' ? result.value : result.error.shape);
   if (replayed && snapshot.stream !== undefined) {

@@ -143,6 +143,8 @@ test.each([
 
 test.each([
   [{ mode: 'atomic' }, 'an idempotent route needs a stable name'],
+  [{ name: 'x', mode: 'queued' }, "x can't have mode 'queued' or a resolver: a worker has no request"],
+  [{ name: 'x', mode: 'leased', resolve: () => 'run_again' }, "x can't have mode 'queued' or a resolver"],
   [{ name: 'x', mode: 'atomic', maxBodyBytes: -1 }, 'maxBodyBytes must be between 0 and 67108864, not -1'],
   [{ name: 'x', mode: 'atomic', ttl: 5 }, 'there is no field ttl'],
   [{ name: 'a b', mode: 'atomic' }, 'name must be 1 to 200 visible ASCII characters'],

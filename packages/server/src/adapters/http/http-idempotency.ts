@@ -25,6 +25,11 @@ export interface HttpIdempotencyOptions<Tx, Context extends readonly unknown[]> 
   readonly minKeyLength?: number;
   /** Where people read about refusals: problem answers link to it, with the code as fragment. */
   readonly docs?: string;
+  /**
+   * Name and version of the caller's software, for whoever looks for a broken one: up to 64 letters, digits and
+   * `. _ / + -`. @default the first word of `User-Agent`
+   */
+  readonly clientVersion?: (request: Request) => string | undefined;
 }
 
 /** What a handler gets beside its request. */
@@ -80,7 +85,7 @@ export interface HttpIdempotency<Tx, Context extends readonly unknown[]> {
 export function httpIdempotency<Tx, Context extends readonly unknown[] = []>(
   options: HttpIdempotencyOptions<Tx, Context>,
 ): HttpIdempotency<Tx, Context> {
-  const { semel, scope, minKeyLength = 1, docs } = options;
+  const { semel, scope, minKeyLength = 1, docs, clientVersion } = options;
   const shared = scope === DANGEROUSLY_SHARE_KEYS_BETWEEN_ALL_CALLERS;
   if (!shared && typeof scope !== 'function') {
     throw new PolicyError(
@@ -95,6 +100,7 @@ export function httpIdempotency<Tx, Context extends readonly unknown[] = []>(
     principalOf,
     minKeyLength,
     docs,
+    clientVersion,
   };
 
   const wrap = (policy: RoutePolicy & Pick<RouteCode, 'admit'>, handler: RouteCode['handler']) => {

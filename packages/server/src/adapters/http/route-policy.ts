@@ -5,8 +5,14 @@ import type { Semel } from '../../semel.ts';
 import { ErrorAnswer, type RenderError } from './codecs.ts';
 import { replayHeadersFrom } from './replay-headers.ts';
 
+/** What only a worker's procedures have: it finds them in a router, by name, and calls them without a request. */
+type QueuedOnly = 'backoff' | 'deadLetterOwner' | 'resolve';
+
 /** What a route promises about repetition. As a procedure's policy, and what only HTTP has. */
-export interface RoutePolicy extends Omit<IdempotencyPolicy, 'name' | 'scope' | 'fingerprint'> {
+export interface RoutePolicy
+  extends Omit<IdempotencyPolicy, 'mode' | 'name' | 'scope' | 'fingerprint' | QueuedOnly> {
+  /** As of a procedure. Not `queued`: a worker has no request to call a handler with; make the route from a procedure. */
+  readonly mode: Exclude<IdempotencyPolicy['mode'], 'queued'>;
   /**
    * The stable name that keys are bound to, and that status, metrics and audit show. Keep it when the route moves. Not
    * made from the path: ids in it would make a name of each.
@@ -52,6 +58,11 @@ export function routeFrom(given: RoutePolicy, semel: Pick<Semel<unknown>, 'engin
   if (!Number.isSafeInteger(maxBodyBytes) || maxBodyBytes < 0 || maxBodyBytes > 64 * 1_048_576) {
     throw new PolicyError(
       `idempotency policy: maxBodyBytes must be between 0 and 67108864, not ${maxBodyBytes}`,
+    );
+  }
+  if ((given.mode as string) === 'queued' || 'resolve' in given) {
+    throw new PolicyError(
+      `idempotency policy: ${given.name} can't have mode 'queued' or a resolver: a worker has no request, body or framework context to call the handler of a plain route with. Write it as a tRPC procedure with mode 'queued', and make the route from that`,
     );
   }
   const checked = policyOn(semel.engine, policy as IdempotencyPolicy);

@@ -4,6 +4,7 @@ import { classify, type FailureCodec } from '../../engine/failure.ts';
 import type { Operation } from '../../engine/operation.ts';
 import { Refusal } from '../../engine/refusal.ts';
 import type { Semel } from '../../semel.ts';
+import { clientVersionFrom } from '../../telemetry/misuse/client-version.ts';
 import { activeTraceId } from '../../telemetry/tracing.ts';
 import { answerFrom, passedOn } from './answer.ts';
 import { askedBy } from './asked-by.ts';
@@ -25,6 +26,7 @@ export interface RouteOptions {
   ) => Promise<string | undefined> | string | undefined;
   readonly minKeyLength: number;
   readonly docs: string | undefined;
+  readonly clientVersion?: ((request: Request) => string | undefined) | undefined;
 }
 
 /** The application's part of a route. */
@@ -65,6 +67,9 @@ export function serveOnce(options: RouteOptions, route: Route, { admit, handler 
         outcomes,
         parseOutput: (value) => outputOf(value, route, failures),
         trace: traceId === undefined ? { actor: 'request' } : { actor: 'request', traceId },
+        clientVersion: clientVersionFrom(
+          options.clientVersion?.(request) ?? request.headers.get('user-agent'),
+        ),
       },
       (operation) =>
         answeredBy(() =>

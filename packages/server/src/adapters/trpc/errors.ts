@@ -5,6 +5,7 @@ import { UnfingerprintableInput } from '../../admission/admit-request.ts';
 import { IdempotencyError, isIdempotencyError } from '../../admission/idempotency-error.ts';
 import type { DescribedError } from '../../engine/failure.ts';
 import type { RunResult } from '../../engine/request.ts';
+import type { MiddlewareCall } from './trpc-internals.ts';
 
 /** A stored failure on its way back: its shape is answered exactly as the application had shaped it. */
 export class ReplayedFailure extends Error {
@@ -74,7 +75,7 @@ export function shapeOwnError(error: TRPCError, config: Config | undefined, call
 }
 
 export interface ErrorCall {
-  readonly type: 'mutation' | 'query';
+  readonly type: MiddlewareCall['type'];
   readonly path: string;
   readonly input: unknown;
   readonly ctx: unknown;

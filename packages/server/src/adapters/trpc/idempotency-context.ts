@@ -1,5 +1,6 @@
 import { HEADER, type KeyListParse, parseKeyListHeader } from '@semel/contract/v1/pure';
 import type { KeyCarriers } from '../../admission/admit-key.ts';
+import { clientVersionFrom } from '../../telemetry/misuse/client-version.ts';
 
 /** What became of one keyed call, for the answer's headers. */
 export interface CallOutcome {
@@ -7,6 +8,8 @@ export interface CallOutcome {
   readonly replayed: boolean;
   readonly operationId?: string | undefined;
   readonly retryAfterMs?: number | undefined;
+  /** It was queued: `202`, and where to ask about it, where that can be said. */
+  readonly accepted?: { readonly location: string | undefined } | undefined;
 }
 
 /** Made once per request by {@link idempotencyContext}; put it into your context as `idempotency`. */
@@ -15,6 +18,8 @@ export interface IdempotencyContext {
   /** Filled by the calls, read by `responseMeta`. Stays empty on sockets, which have no answer headers. */
   readonly outcomes: CallOutcome[];
   readonly traceId?: string | undefined;
+  /** What the caller's software calls itself; `''` where it doesn't. */
+  readonly clientVersion?: string | undefined;
 }
 
 type HeaderSource =
@@ -32,6 +37,11 @@ export function idempotencyContext(options: {
   readonly info?: { readonly calls: readonly unknown[] } | undefined;
   /** Goes into the audit rows of this request's transitions. */
   readonly traceId?: string | undefined;
+  /**
+   * Name and version of the caller's software, for whoever looks for a broken one: up to 64 letters, digits and
+   * `. _ / + -`. @default the first word of `User-Agent`
+   */
+  readonly clientVersion?: string | undefined;
 }): IdempotencyContext {
   const { headers } = options.req;
   const keysHeader = header(headers, HEADER.keys);
@@ -45,6 +55,7 @@ export function idempotencyContext(options: {
     },
     outcomes: [],
     traceId: options.traceId,
+    clientVersion: clientVersionFrom(options.clientVersion ?? header(headers, 'User-Agent')),
   };
 }
 

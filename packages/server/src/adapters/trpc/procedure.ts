@@ -3,15 +3,15 @@ import { admitKey } from '../../admission/admit-key.ts';
 import { admitRequest } from '../../admission/admit-request.ts';
 import { type Inspectable, markInspectable } from '../../admission/inspectable.ts';
 import type { IdempotencyPolicy } from '../../admission/policy.ts';
-import { engineErrorIn } from '../../engine/failure.ts';
+import { engineErrorIn, OperationMisuse } from '../../engine/failure.ts';
 import type { Operation } from '../../engine/operation.ts';
 import { createOutcomeCodec, type Serializer } from '../../engine/outcome.ts';
 import type { Policy } from '../../engine/policy.ts';
 import { isRefusal } from '../../engine/refusal.ts';
-import type { RunResult } from '../../engine/request.ts';
 import type { Semel } from '../../semel.ts';
 import type { Trace } from '../../store/port.ts';
 import { activeTraceId } from '../../telemetry/tracing.ts';
+import { answer, asTrpcError, outcomeOf, succeeded } from './answer.ts';
 import { enter, enteredOf, errorCallOf } from './entered.ts';
 import {
   describeTrpcError,
@@ -19,12 +19,11 @@ import {
   shapeByApplication,
   statusOfTrpcError,
   trpcErrorFromAdmission,
-  trpcErrorFromProblem,
-  trpcErrorFromStored,
 } from './errors.ts';
 import type { IdempotencyContext } from './idempotency-context.ts';
 import { shapeOwnErrors } from './shape-own-errors.ts';
 import type { AnyBuilder, Middleware, MiddlewareCall, MiddlewareResult } from './trpc-internals.ts';
+import { type Delivery, markWorkable } from './worker-entry.ts';
 
 /** What one adapter knows about its application. */
 export interface ProcedureOptions {
@@ -34,6 +33,8 @@ export interface ProcedureOptions {
   readonly principalOf: (ctx: unknown) => string;
   readonly contextOf: (ctx: unknown) => IdempotencyContext | undefined;
   readonly minKeyLength: number;
+  /** The address of an operation's status, for `Location`. */
+  readonly locationOf: (operationId: string, config: AnyBuilder['_def']['config']) => string | undefined;
 }
 
 /**
@@ -81,8 +82,29 @@ export function arrange(
     throw isRefusal(cause) ? cause : (engineErrorIn(cause) ?? ran.error);
   };
 
+  /** In a worker: claimed already, so the resolver is next. A middleware that calls `next` twice gets one execution. */
+  const deliver = async (delivery: Delivery, call: MiddlewareCall): Promise<MiddlewareResult> => {
+    delivery.call = call;
+    const name = policy.name ?? call.path;
+    if (delivery.over || delivery.claim !== claim || delivery.subject.procedure !== name) {
+      throw new OperationMisuse(`${name} was called with a context that was made for another call`);
+    }
+    const principal = options.principalOf(call.ctx);
+    if (principal !== delivery.principal) {
+      throw new OperationMisuse(
+        `createContext of the worker made a context of somebody else: scope says '${principal}', the operation was accepted for '${delivery.principal}'`,
+      );
+    }
+    delivery.ran ??= handlerOf(call)(delivery.operation);
+    const data = await delivery.ran;
+    if (isRefusal(data)) throw asTrpcError(data.error);
+    return succeeded(data, call);
+  };
+
   const claim: Middleware = async (call) => {
     const { semel } = options;
+    const { envelope, delivery } = enteredOf(call);
+    if (delivery !== undefined) return deliver(delivery, call);
     const outer = outerOperation(call.ctx);
     if (outer !== undefined) {
       const procedure = policy.name ?? call.path;
@@ -105,22 +127,15 @@ export function arrange(
           'The context has no `idempotency`: put idempotencyContext({ req, info }) into it in createContext',
       });
     }
-    const { envelope } = enteredOf(call);
     const batchIndex = call.batchIndex ?? 0;
     const admittedKey = admitKey(context.carriers, envelope, batchIndex);
     if (!admittedKey.ok) throw refusalBeforeClaim(admittedKey.code, admittedKey.reason);
     const procedure = policy.name ?? call.path;
-    const admitted = await admission(() =>
-      call.getRawInput().then((input) =>
-        admitRequest({
-          policy,
-          procedure,
-          principal: options.principalOf(call.ctx),
-          key: admittedKey.key,
-          input,
-          minKeyLength: options.minKeyLength,
-        }),
-      ),
+    const input = await call.getRawInput();
+    const principal = options.principalOf(call.ctx);
+    const { minKeyLength } = options;
+    const admitted = admission(() =>
+      admitRequest({ policy, procedure, principal, key: admittedKey.key, input, minKeyLength }),
     );
 
     const result = await semel.engine.run(
@@ -132,30 +147,31 @@ export function arrange(
         outcomes,
         parseOutput: outputs.length === 0 ? undefined : (value) => parseOutput(value, call),
         trace: traceOf(context),
+        clientVersion: context.clientVersion,
+        queued: policy.mode === 'queued' ? { principal, input } : undefined,
       },
       handlerOf(call),
     );
-    if (context.carriers.calls > 0) context.outcomes.push(outcomeOf(result, batchIndex));
+    if (context.carriers.calls > 0) {
+      const location = (operationId: string) => options.locationOf(operationId, config);
+      context.outcomes.push(outcomeOf(result, batchIndex, location));
+    }
     return answer(result, policy, call);
   };
 
   const arranged = builder.use(claim);
   const shape = shapeOwnErrors(builder);
   const { scope, semel } = options;
+  markWorkable(claim, {
+    semel,
+    policy,
+    outcomes,
+    parseOutput: outputs.length === 0 ? undefined : parseOutput,
+    describe,
+  });
   markInspectable(claim, { given, policy, scope, store: semel.store, own: [enter, shape] });
   arranged._def.middlewares = [enter, ...others, shape, claim];
   return arranged;
-}
-
-function answer(result: RunResult, policy: Policy, call: MiddlewareCall): MiddlewareResult {
-  switch (result.kind) {
-    case 'completed':
-      return succeeded(result.value, call);
-    case 'failed':
-      throw result.replayed ? trpcErrorFromStored(result.error) : asTrpcError(result.thrown);
-    case 'refused':
-      throw trpcErrorFromProblem(result, policy.mismatchStatus);
-  }
 }
 
 /** A handler that calls another procedure with its own context hands its operation on. */
@@ -165,24 +181,9 @@ function outerOperation(ctx: object): Operation | undefined {
   return isOurs ? (operation as Operation) : undefined;
 }
 
-/** What tRPC's own resolver step returns; its marker is a type only. */
-const succeeded = (data: unknown, { ctx }: MiddlewareCall): MiddlewareResult =>
-  ({ ok: true, data, marker: 'middlewareMarker', ctx }) as MiddlewareResult;
-
-function outcomeOf(result: RunResult, batchIndex: number) {
-  return result.kind === 'refused'
-    ? {
-        batchIndex,
-        replayed: false,
-        operationId: result.problem.operationId,
-        retryAfterMs: result.problem.retryAfterMs,
-      }
-    : { batchIndex, replayed: result.replayed, operationId: result.operationId };
-}
-
-async function admission<T>(admit: () => Promise<T>): Promise<T> {
+function admission<T>(admit: () => T): T {
   try {
-    return await admit();
+    return admit();
   } catch (error) {
     throw trpcErrorFromAdmission(error);
   }
@@ -192,14 +193,6 @@ function traceOf(context: IdempotencyContext): Trace {
   const traceId = context.traceId ?? activeTraceId();
   return traceId === undefined ? { actor: 'request' } : { actor: 'request', traceId };
 }
-
-const asTrpcError = (error: unknown): TRPCError =>
-  error instanceof TRPCError
-    ? error
-    : new TRPCError({ code: 'INTERNAL_SERVER_ERROR', message: messageOf(error), cause: error });
-
-const messageOf = (error: unknown): string =>
-  error instanceof Error ? error.message : 'Internal server error';
 
 /** The application's own transformer, so that types which only it knows survive; superjson where it has none. */
 function serializerOf(config: AnyBuilder['_def']['config']): Serializer | undefined {

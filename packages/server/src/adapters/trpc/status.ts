@@ -1,7 +1,7 @@
 import { createProblem, type OperationStatus, type StatusInput } from '@semel/contract/v1/pure';
 import { TRPCError, type TRPCProcedureBuilder, type TRPCQueryProcedure } from '@trpc/server';
 import { isWithin } from '../../admission/scope.ts';
-import { isStoreUnavailable } from '../../store/port.ts';
+import { isStoreUnavailable, type Sighting } from '../../store/port.ts';
 import { isName, statusFrom } from '../operation-status.ts';
 import { trpcErrorFromProblem } from './errors.ts';
 import type { IdempotencyContext } from './idempotency-context.ts';
@@ -21,37 +21,43 @@ export type StatusProcedure<B> =
  * `not_found` means not recorded; it doesn't mean that it won't happen.
  */
 export function statusProcedure<B extends object>(builder: B, options: ProcedureOptions): StatusProcedure<B> {
-  const { store, engine } = options.semel;
+  const { engine } = options.semel;
   const plain = builder as unknown as AnyBuilder;
   const query = plain
     .use(shapeOwnErrors(plain))
     .input(parseStatusInput)
     .query(async ({ ctx, input }: { ctx: unknown; input: StatusInput }): Promise<OperationStatus> => {
-      const principal = options.principalOf(ctx);
-      const found = await reachable(
-        'operationId' in input
-          ? store.find(input.operationId)
-          : store.lookup({ scope: principal, procedure: input.procedure, key: input.key }),
-        options.contextOf(ctx),
-      );
-      const mine = found !== undefined && isWithin(found.record.scope, principal) ? found : undefined;
       const context = options.contextOf(ctx);
+      const mine = await reachable(find(options, input, options.principalOf(ctx)), context);
       // Makes the answer one of ours for `responseMeta`: no cache on the way may keep what is about to change.
       if (context !== undefined && context.carriers.calls > 0) {
         context.outcomes.push({ batchIndex: 0, replayed: false, operationId: mine?.record.operationId });
       }
-      if (mine === undefined) {
-        return 'operationId' in input
-          ? { state: 'not_found', operationId: input.operationId }
-          : { state: 'not_found', procedure: input.procedure };
-      }
+      if (mine === undefined) return notFound(input);
       return statusFrom(engine, mine);
     });
   return query as StatusProcedure<B>;
 }
 
+/** The principal's own, or `undefined`. */
+export async function find(
+  { semel: { store } }: ProcedureOptions,
+  ask: StatusInput,
+  principal: string,
+): Promise<Sighting | undefined> {
+  const found = await ('operationId' in ask
+    ? store.find(ask.operationId)
+    : store.lookup({ scope: principal, procedure: ask.procedure, key: ask.key }));
+  return found !== undefined && isWithin(found.record.scope, principal) ? found : undefined;
+}
+
+export const notFound = (ask: StatusInput): OperationStatus =>
+  'operationId' in ask
+    ? { state: 'not_found', operationId: ask.operationId }
+    : { state: 'not_found', procedure: ask.procedure };
+
 /** A store that can't be reached is a 503 with advice here too, not a bare error. */
-async function reachable<T>(asked: Promise<T>, context: IdempotencyContext | undefined): Promise<T> {
+export async function reachable<T>(asked: Promise<T>, context: IdempotencyContext | undefined): Promise<T> {
   try {
     return await asked;
   } catch (cause) {
@@ -64,7 +70,7 @@ async function reachable<T>(asked: Promise<T>, context: IdempotencyContext | und
   }
 }
 
-function parseStatusInput(value: unknown): StatusInput {
+export function parseStatusInput(value: unknown): StatusInput {
   const { operationId, procedure, key } = (value ?? {}) as Record<string, unknown>;
   if (isName(operationId)) return { operationId };
   if (typeof operationId !== 'string' && isName(procedure) && isName(key)) return { procedure, key };

@@ -6,8 +6,14 @@ import type { Operation } from '../../engine/operation.ts';
 import type { Semel } from '../../semel.ts';
 import type { IdempotencyContext } from './idempotency-context.ts';
 import { arrange, type ProcedureOptions } from './procedure.ts';
-import { responseHeaders } from './response-meta.ts';
+import { type ResponseMeta, responseMeta } from './response-meta.ts';
 import { type StatusProcedure, statusProcedure } from './status.ts';
+import { statusAddress } from './status-address.ts';
+import {
+  type StatusUpdatesOptions,
+  type StatusUpdatesProcedure,
+  statusUpdatesProcedure,
+} from './status-updates.ts';
 import type { AnyBuilder } from './trpc-internals.ts';
 
 /** What `.meta()` may say: `initTRPC.meta<IdempotencyMeta>()`, or your own meta type that extends it. */
@@ -28,6 +34,12 @@ export interface TrpcIdempotencyOptions<Ctx, Tx> {
   readonly context?: (ctx: Ctx) => IdempotencyContext | undefined;
   /** Shorter keys are refused as malformed. Short keys collide and can be guessed. @default 1 */
   readonly minKeyLength?: number;
+  /**
+   * Where the status of an operation is, for `Location` of a 202: an absolute address, a path, or relative to the call's own.
+   * @default where tRPC's own client looks, the query `idempotency.status` beside the call, once `status()` has made one
+   * @example statusUrl: (operationId) => `/idempotency/operations/${operationId}`
+   */
+  readonly statusUrl?: (operationId: string) => string;
 }
 
 /**
@@ -72,8 +84,17 @@ export interface TrpcIdempotency<Tx> {
   <B extends object>(builder: B): WithOperation<B, Tx>;
   /** The query that answers `idempotency.status`, checked against the caller's scope. */
   status<B extends object>(builder: B): StatusProcedure<B>;
-  /** For the HTTP adapter's `responseMeta`: replay mark, operation id, Retry-After, Cache-Control. */
-  responseMeta(options: { ctx?: unknown }): { headers: Record<string, string> };
+  /**
+   * The subscription that tells of an operation's every change, and of its progress, until it is settled. Over
+   * `httpSubscriptionLink` (server-sent events) and `wsLink`. Checked like `status`; reconnecting clients miss no end.
+   *
+   * @example
+   * idempotency: t.router({ status: idempotent.status(authed), updates: idempotent.statusUpdates(authed) })
+   * client.idempotency.updates.subscribe({ operationId }, { onData: ({ data }) => show(data.progress) })
+   */
+  statusUpdates<B extends object>(builder: B, options?: StatusUpdatesOptions): StatusUpdatesProcedure<B>;
+  /** For the HTTP adapter's `responseMeta`: replay mark, operation id, Retry-After, Cache-Control; 202 and Location of what was queued. */
+  responseMeta(options: { ctx?: unknown }): ResponseMeta;
 }
 
 /** @throws PolicyError when there is no scope: keys would be shared between users. */
@@ -89,21 +110,27 @@ export function trpcIdempotency<Ctx, Tx>(options: TrpcIdempotencyOptions<Ctx, Tx
       'idempotency needs a scope: pass scope: (ctx) => ctx.user.id (from authentication), so that no two users share keys',
     );
   }
+  let hasStatus = false;
   const procedureOptions: ProcedureOptions = {
     semel: semel as Semel<unknown>,
     scope: shared ? 'shared' : scope,
     contextOf: context,
     minKeyLength,
+    locationOf: (operationId, config) =>
+      options.statusUrl?.(operationId) ?? (hasStatus ? statusAddress(operationId, config) : undefined),
     principalOf: (ctx) => (shared ? '(shared)' : scopeFrom(scope(ctx as Ctx))),
   };
 
   const wrap = <B extends object>(builder: B): WithOperation<B, Tx> =>
     wrapBuilder(builder as unknown as AnyBuilder, procedureOptions) as unknown as WithOperation<B, Tx>;
   return Object.assign(wrap, {
-    status: <B extends object>(builder: B) => statusProcedure(builder, procedureOptions),
-    responseMeta: ({ ctx }: { ctx?: unknown }) => ({
-      headers: responseHeaders(ctx === undefined ? undefined : context(ctx)),
-    }),
+    status: <B extends object>(builder: B) => {
+      hasStatus = true;
+      return statusProcedure(builder, procedureOptions);
+    },
+    statusUpdates: <B extends object>(builder: B, updates: StatusUpdatesOptions = {}) =>
+      statusUpdatesProcedure(builder, procedureOptions, updates),
+    responseMeta: ({ ctx }: { ctx?: unknown }) => responseMeta(ctx === undefined ? undefined : context(ctx)),
   });
 }
 
@@ -136,7 +163,7 @@ function defineMutation(builder: AnyBuilder, resolver: unknown, options: Procedu
   const given = builder._def.meta?.idempotency as IdempotencyPolicy | undefined;
   if (given === undefined) {
     throw new PolicyError(
-      "an idempotent mutation needs a policy: .meta({ idempotency: { mode: 'atomic' } }) or { mode: 'leased' }",
+      "an idempotent mutation needs a policy: .meta({ idempotency: { mode: 'atomic' } }), { mode: 'leased' } or { mode: 'queued' }",
     );
   }
   const policy = policyOn(options.semel.engine, given);

@@ -10,7 +10,7 @@ export type MiddlewareResult =
 
 export interface MiddlewareCall {
   readonly ctx: object;
-  readonly type: 'mutation' | 'query';
+  readonly type: 'mutation' | 'query' | 'subscription';
   readonly path: string;
   readonly input: unknown;
   readonly batchIndex?: number;
@@ -35,4 +35,5 @@ export interface AnyBuilder {
   errors(formatter: () => unknown): AnyBuilder;
   mutation(resolver: unknown): unknown;
   query(resolver: unknown): unknown;
+  subscription(resolver: unknown): unknown;
 }

@@ -4,10 +4,11 @@ import { eachProtected } from './rule.ts';
 /** Shorter than what a garbage collection, a failover or a busy machine may take. */
 const SHORT_LEASE_MS = 1000;
 
-/** What the other mode has, and this one ignores. */
-const UNUSED: Readonly<Record<'atomic' | 'leased', readonly (keyof IdempotencyPolicy)[]>> = {
+/** What another mode has, and this one ignores. */
+const UNUSED: Readonly<Record<IdempotencyPolicy['mode'], readonly (keyof IdempotencyPolicy)[]>> = {
   atomic: ['leaseMs', 'maxAttempts', 'effects', 'onCrash', 'downstreamWindowMs'],
   leased: ['isolation'],
+  queued: ['isolation'],
 };
 
 /** How long things live: keys, leases, attempts, and what the other side remembers. */

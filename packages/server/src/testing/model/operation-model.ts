@@ -310,9 +310,15 @@ export function operationModel(setting: Setting, mistake?: Mistake): Model<State
         return ['takes it over', go({ at: 'claim', want: 'overtaken' })];
       }
     }
-    if (call.by === 'worker' && stored?.state === 'accepted')
-      return ['may start', go({ at: 'claim', want: 'started' })];
+    // The worker's judgement is the store's `start`: it runs what is accepted or lost, and leaves the rest alone.
+    if (call.by === 'worker') {
+      if (stored?.state === 'accepted') return ['may start', go({ at: 'claim', want: 'started' })];
+      if (stored?.state === 'processing' && !stored.lease && resumable(s))
+        return ['may go on', go({ at: 'claim', want: 'overtaken' })];
+      return ['finds nothing to run', finish(s, call)];
+    }
     const decision = decide(sighting(s), {
+      queued: mode === 'queued',
       judge: () => 'same',
       ageMs: undefined,
       ttlMs: 86_400_000,
@@ -323,14 +329,14 @@ export function operationModel(setting: Setting, mistake?: Mistake): Model<State
         if (mode === 'atomic') return ['runs', go({ at: 'settle', said: result })];
         return ['may run', go({ at: 'claim', want: mode === 'queued' ? 'enqueued' : 'claimed' })];
       case 'take':
-        // A queued operation is restarted by its job.
-        if (mode === 'queued' && call.by === 'request') return ['is told 202', leave(s, call)];
         return [
           'may go on',
           go({ at: 'claim', want: decision.cause === 'overtaken' ? 'overtaken' : 'claimed' }),
         ];
       case 'suspend':
         return ['finds an orphan', go({ at: 'claim', want: 'outcome_unknown' })];
+      case 'accepted':
+        return ['is told 202', leave(s, call)];
       case 'replay':
         return ['replays', go({ at: 'answer', said: stored?.outcome as Answer })];
       case 'wait':
@@ -396,8 +402,8 @@ export function operationModel(setting: Setting, mistake?: Mistake): Model<State
 
   function resumable(s: State): boolean {
     return (
-      decide(sighting(s), { judge: () => 'same', ageMs: undefined, ttlMs: 1, mismatch: 'reject' }).do ===
-      'take'
+      decide(sighting(s), { judge: () => 'same', ageMs: undefined, ttlMs: 1, mismatch: 'reject' }).do !==
+      'suspend'
     );
   }
 

@@ -63,6 +63,7 @@ export function startClient(
 /** How long to wait before the same key is sent again; `undefined` when there is nothing more to learn. */
 function waitOf(reply: Reply): number | undefined {
   if (reply.kind === 'threw') return 0;
+  if (reply.kind === 'accepted') return Math.min(reply.pollAfterMs, 200);
   if (reply.kind !== 'refused') return undefined;
   const { code, retryable, retryAfterMs = 0 } = reply.problem;
   if (code === 'outcome_unknown') return 300;

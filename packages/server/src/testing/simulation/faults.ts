@@ -30,9 +30,9 @@ export function createHosts(world: World): Hosts {
   for (let i = random.below(4); i > 0; i--)
     atMessage.set(random.below(25), random.pick(['crash', 'pause', 'freeze', 'crash', 'pause']));
 
-  function boot(): Machine {
+  function boot(works = false): Machine {
     if (room === undefined) throw new Error('not started');
-    return startMachine(room, `m${++started}`, random.below(2));
+    return startMachine(room, `m${++started}`, random.below(2), works);
   }
 
   function crash(owner: Owner): void {
@@ -127,7 +127,7 @@ export function createHosts(world: World): Hosts {
     },
     choose: () => random.pick(machines),
     fresh() {
-      const machine = boot();
+      const machine = boot(true);
       machines.push(machine);
       return machine;
     },

@@ -122,6 +122,7 @@ export function createJudge(world: World, store: MemoryStore, provider: Provider
       ran.add(run);
     },
     async answered(intent, result, ageMs) {
+      if (result.kind === 'accepted') return;
       if (result.kind === 'refused') {
         const { code } = result.problem;
         if (code === 'key_reused' && known.get(identityOf(intent))?.payloads.size === 1)

@@ -3,11 +3,15 @@ import { Worker } from 'node:worker_threads';
 import type { SeedsReport } from './seeds.worker.ts';
 
 /** Many seeds on as many threads. @returns what they counted, and the smallest failing seed that was found */
-export async function manySeeds(from: number, count: number, threads = 2): Promise<SeedsReport> {
+export async function manySeeds(
+  from: number,
+  count: number,
+  { queued = false, threads = 2 } = {},
+): Promise<SeedsReport> {
   const reports = await Promise.all(
     Array.from({ length: threads }, async (_, index) => {
       const worker = new Worker(new URL('./seeds.worker.ts', import.meta.url), {
-        workerData: { from: from + index, to: from + count - 1, step: threads },
+        workerData: { from: from + index, to: from + count - 1, step: threads, queued },
         execArgv: ['--conditions=@semel/source'],
       });
       const [report] = (await once(worker, 'message')) as [SeedsReport];

@@ -22,7 +22,7 @@ type MakeStore = NonNullable<Mistake['store']>;
 const YEAR = 365 * 24 * 3_600_000;
 
 /** The memory store with some methods replaced. */
-const mistaken =
+export const mistaken =
   (change: (right: MemoryStore, clock: () => number, world: World) => Partial<MemoryStore>): MakeStore =>
   (clock, world) => {
     const right = createMemoryStore({ clock });
@@ -30,7 +30,7 @@ const mistaken =
   };
 
 /** The memory store whose clock is wrong for one call. */
-const mistakenAboutTime =
+export const mistakenAboutTime =
   (
     change: (right: MemoryStore, at: <T>(offsetMs: number, call: () => T) => T) => Partial<MemoryStore>,
   ): MakeStore =>
@@ -116,6 +116,7 @@ export const MISTAKES = {
             body({
               get: (key) => tx.get(key),
               set: (key, value) => void (right.committed as Map<string, unknown>).set(key, value),
+              onCommit: (done) => tx.onCommit(done),
             } satisfies MemoryTransaction),
           options,
         ),

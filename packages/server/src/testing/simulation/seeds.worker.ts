@@ -5,14 +5,19 @@ import { simulate } from './simulate.ts';
 Error.stackTraceLimit = 0;
 
 /** Every `step`-th seed from `from` on, up to `to`. Stops at the first violation. */
-const { from, to, step } = workerData as { from: number; to: number; step: number };
+const { from, to, step, queued } = workerData as {
+  from: number;
+  to: number;
+  step: number;
+  queued: boolean;
+};
 
 let runs = 0;
 let events = 0;
 let told = 0;
 let failing: number | undefined;
 for (let seed = from; seed <= to; seed += step) {
-  const report = await simulate(seed);
+  const report = await simulate(seed, { queued });
   runs++;
   events += report.events;
   told += report.told;

@@ -1,5 +1,6 @@
 import { createMemoryStore } from '../../store/memory.ts';
 import { type Client, startClient } from './clients.ts';
+import { createFakeQueue } from './fake-queue.ts';
 import { createFakeRedis } from './fake-redis.ts';
 import { createHosts, HORIZON_MS, type Hosts } from './faults.ts';
 import type { Intent, Stage } from './handlers.ts';
@@ -8,12 +9,19 @@ import { createExchange, createWeather } from './link.ts';
 import type { MachineRoom } from './machines.ts';
 import type { Mistake } from './mistakes.ts';
 import { probe } from './probe.ts';
-import { drawProcedure } from './procedures.ts';
+import { drawProcedure, drawQueued } from './procedures.ts';
 import { createProvider } from './provider.ts';
 import type { StoreWire } from './store-wire.ts';
 import { takeOverTime } from './virtual-time.ts';
 import { watched } from './watched-store.ts';
 import { createWorld, type World } from './world.ts';
+
+export interface SimulateOptions {
+  readonly logging?: boolean;
+  readonly mistake?: Mistake;
+  /** Work that is accepted, and done by workers. Seeds mean other runs than without. */
+  readonly queued?: boolean;
+}
 
 export interface Report {
   readonly seed: number;
@@ -29,14 +37,14 @@ export interface Report {
 /** One seed, one run of the real engine: several processes, one store, and everything that can go wrong between them. */
 export async function simulate(
   seed: number,
-  { logging = false, mistake }: { readonly logging?: boolean; readonly mistake?: Mistake } = {},
+  { logging = false, mistake, queued = false }: SimulateOptions = {},
 ): Promise<Report> {
   const world = createWorld(seed, logging);
   const giveBack = takeOverTime(world);
   const rejected = (reason: unknown): void => world.violate(`an unhandled rejection: ${String(reason)}`);
   process.on('unhandledRejection', rejected);
   try {
-    const told = await live(world, mistake);
+    const told = await live(world, mistake, queued);
     return { seed, violation: world.violation, log: world.lines, events: world.events, told };
   } finally {
     process.off('unhandledRejection', rejected);
@@ -44,12 +52,12 @@ export async function simulate(
   }
 }
 
-async function live(world: World, mistake: Mistake | undefined): Promise<number> {
+async function live(world: World, mistake: Mistake | undefined, queued: boolean): Promise<number> {
   const weather = createWeather(world);
   const hosts = createHosts(world);
   const send = createExchange(world, weather, hosts.onSend);
   const memory = mistake?.store?.(world.storeClock, world) ?? createMemoryStore({ clock: world.storeClock });
-  const procedure = drawProcedure(world, 1);
+  const procedure = queued ? drawQueued(world, 1) : drawProcedure(world, 1);
   const provider = createProvider(world, send, procedure.retentionMs);
   const judge = createJudge(world, memory, provider);
   const wire: StoreWire = {
@@ -63,7 +71,8 @@ async function live(world: World, mistake: Mistake | undefined): Promise<number>
   };
   const stage: Stage = { world, provider, mistakes: mistake ?? {}, executions: 0 };
   const redis = world.random.chance(0.35) ? createFakeRedis(world, send) : undefined;
-  const room: MachineRoom = { wire, stage, judge, redis, oneScope: mistake?.oneScope === true };
+  const queue = queued ? { fake: createFakeQueue(world, send), procedure } : undefined;
+  const room: MachineRoom = { wire, stage, judge, redis, queue, oneScope: mistake?.oneScope === true };
   hosts.start(room);
 
   const clients = drawClients(world, procedure);

@@ -123,6 +123,28 @@ export function storeAcross(wire: StoreWire, owner: Owner): Store<MemoryTransact
       );
     },
     savepoint: (tx, body) => store.savepoint(tx, body),
+    queue: {
+      async enqueue(request, send) {
+        await begin('enqueue');
+        return ask('enqueue', () => store.queue.enqueue(request, send), true);
+      },
+      start: (request) => ask('start', () => store.queue.start(request), true),
+      work: (operationId) => ask('work', () => store.queue.work(operationId), true),
+      recordProgress: (claim, value) => ask('progress', () => store.queue.recordProgress(claim, value), true),
+      progress: (operationId) => ask('progress', () => store.queue.progress(operationId), true),
+      stranded: (options) => ask('stranded', () => store.queue.stranded(options), true),
+      backlog: () => ask('backlog', () => store.queue.backlog(), true),
+    },
+    decisions: {
+      resolve: (id, body, decision) => ask('resolve', () => store.decisions.resolve(id, body, decision)),
+      redrive: (id, options, send, decision) =>
+        ask('redrive', () => store.decisions.redrive(id, options, send, decision)),
+      release: (id, decision) => ask('release', () => store.decisions.release(id, decision)),
+      cancel: (id, outcome, decision) => ask('cancel', () => store.decisions.cancel(id, outcome, decision)),
+      offer: (options) => ask('offer', () => store.decisions.offer(options)),
+      list: (filter) => ask('list', () => store.decisions.list(filter), true),
+      decisions: (id) => ask('decisions', () => store.decisions.decisions(id), true),
+    },
     recordRejected: (rejection) => ask('recordRejected', () => store.recordRejected(rejection)),
     find: (operationId) => ask('find', () => store.find(operationId), true),
     history: (operationId) => ask('history', () => store.history(operationId), true),

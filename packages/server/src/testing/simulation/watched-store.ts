@@ -68,6 +68,16 @@ export function watched(store: MemoryStore, judge: Judge, world: World): MemoryS
       judge.committed();
       return result;
     },
+    queue: {
+      ...store.queue,
+      async start(request) {
+        const before = (await store.find(request.operationId))?.record;
+        const result = await store.queue.start(request);
+        if (result.kind === 'started' && runs(before) && before.owner !== request.owner)
+          world.violate('taken over while its lease runs');
+        return result;
+      },
+    },
     async sweepExpired(options) {
       await judge.audit();
       return store.sweepExpired(options);

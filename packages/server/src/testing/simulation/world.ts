@@ -50,7 +50,7 @@ export interface World {
 }
 
 /** A run that doesn't end is a finding of its own. */
-const MAX_EVENTS = 20_000;
+const MAX_EVENTS = 40_000;
 export const EPOCH = 1_800_000_000_000;
 
 const immediate = setImmediate;

@@ -10,7 +10,7 @@ const WIRE = 'WIRE: Status';
 type Question = { readonly operationId: string } | { readonly key: string };
 
 /** Asks as WIRE.md says: the key in a header, never in a URL. */
-function askStatus(stage: Stage, question: Question, as: Asking['as'] = 'first'): Promise<Answer> {
+export function askStatus(stage: Stage, question: Question, as: Asking['as'] = 'first'): Promise<Answer> {
   const { carrier, target } = stage;
   const { path, procedure } = target.status as NonNullable<typeof target.status>;
   if (target.carrier === 'trpc') {
@@ -27,7 +27,7 @@ function askStatus(stage: Stage, question: Question, as: Asking['as'] = 'first')
 
 const read = (stage: Stage, answer: Answer, name: string): unknown => member(stage.value(answer), name);
 
-function assertNotFound(stage: Stage, answer: Answer): void {
+export function assertNotFound(stage: Stage, answer: Answer): void {
   assert.ok(answer.status === 200 || answer.status === 404, `answered with ${answer.status}`);
   assert.equal(read(stage, answer, 'state'), 'not_found');
   assert.equal(read(stage, answer, 'outcome'), undefined);

@@ -44,6 +44,16 @@ export interface Rules {
   /** A request is refused while the store is away. */
   failsClosed: boolean;
   cacheControl: string;
+  /** What a repetition of queued work gets that isn't done yet. */
+  queuedAgain: 'accepted' | 'conflict' | 'runs';
+  /** A 202 says where to ask. */
+  saysWhere: boolean;
+  /** Queued work that is done is answered as such. */
+  queueEnds: boolean;
+  /** A queued handler that failed for now is run again. */
+  retriesQueued: boolean;
+  /** Only its own principal is told of an operation. */
+  statusScoped: boolean;
   /** Believes it when a client says what the server itself should know. */
   isHit(req: IncomingMessage): boolean;
 }
@@ -83,6 +93,11 @@ export const RIGHT: Rules = {
   survivesHangUp: true,
   failsClosed: true,
   cacheControl: 'private, no-store',
+  queuedAgain: 'accepted',
+  saysWhere: true,
+  queueEnds: true,
+  retriesQueued: true,
+  statusScoped: true,
   isHit: () => false,
 };
 

@@ -26,7 +26,9 @@ interface Operation {
 }
 
 const LARGEST = 50_000;
-const ROUTES = ['/things', '/other', '/optional'];
+const QUEUED = '/queued';
+const ROUTES = ['/things', '/other', '/optional', QUEUED];
+const POLL_MS = 50;
 const PRINCIPALS = ['Bearer alice', 'Bearer bob'];
 const ORIGIN = 'https://shop.example';
 
@@ -110,7 +112,13 @@ export async function startLittleServer(change: Partial<Rules> = {}): Promise<{
     const found = operations.get(identity);
     const pause = rules.beforeClaim();
     if (pause !== undefined) await pause;
+    const queued = arrived.path === QUEUED;
     if (found !== undefined) {
+      if (queued && found.fingerprint === fingerprint && (found.kept === undefined || !rules.queueEnds)) {
+        if (rules.queuedAgain === 'conflict') throw new Refused('in_flight');
+        if (rules.queuedAgain === 'runs') void work(found, payloadOf());
+        return accepted(res, found.operationId);
+      }
       const replayed = replay(found, fingerprint);
       if (replayed !== undefined) return send(res, replayed, found.operationId);
     } else if ((arrived.ageMs ?? 0) > 24 * 3_600_000 - 300_000) throw new Refused('key_expired');
@@ -118,11 +126,34 @@ export async function startLittleServer(change: Partial<Rules> = {}): Promise<{
     const operationId = randomBytes(16).toString('base64url');
     const operation: Operation = { operationId, principal, fingerprint, key };
     operations.set(identity, operation);
+    if (queued) {
+      void work(operation, payloadOf());
+      return accepted(res, operationId);
+    }
     const answer = await handle(payloadOf(), effects, gone.signal);
     const kept = rules.keep(answer);
     if (kept === undefined) operations.delete(identity);
     else operation.kept ??= kept;
     send(res, answer, operation.operationId);
+  }
+
+  /** What a worker does, after the caller has been told. */
+  async function work(operation: Operation, payload: Payload): Promise<void> {
+    for (;;) {
+      const kept = rules.keep(await handle(payload, effects, new AbortController().signal));
+      if (kept !== undefined) operation.kept ??= kept;
+      if (kept !== undefined || !rules.retriesQueued) return;
+    }
+  }
+
+  function accepted(res: ServerResponse, operationId: string): void {
+    const body = Buffer.from(JSON.stringify({ $idempotency: 'accepted', operationId, pollAfterMs: POLL_MS }));
+    const headers = {
+      'content-type': 'application/json',
+      'retry-after': `${retryAfterSeconds(POLL_MS)}`,
+      ...(rules.saysWhere && { location: `/idempotency/operations/${operationId}` }),
+    };
+    send(res, { status: 202, headers, body }, operationId);
   }
 
   /** The kept answer, marked; nothing where the handler has to run. */
@@ -148,7 +179,7 @@ export async function startLittleServer(change: Partial<Rules> = {}): Promise<{
     const key = (req.headers['idempotency-key'] ?? '').toString().replaceAll('"', '');
     const found = [...operations.values()].find(
       (each) =>
-        each.principal === req.headers.authorization &&
+        (!rules.statusScoped || each.principal === req.headers.authorization) &&
         (id === undefined ? each.key === key : each.operationId === id),
     );
     const body =
@@ -158,7 +189,8 @@ export async function startLittleServer(change: Partial<Rules> = {}): Promise<{
             operationId: found.operationId,
             procedure: '/things',
             state: found.kept === undefined ? 'processing' : 'completed',
-            transitions: [],
+            ...(found.kept === undefined && { retryAfterMs: POLL_MS }),
+            transitions: ['enqueued', 'started', 'succeeded'].map((cause) => ({ cause })),
           };
     res.writeHead(found === undefined ? 404 : 200, { 'content-type': 'application/json' });
     res.end(JSON.stringify(body));
@@ -176,6 +208,7 @@ export async function startLittleServer(change: Partial<Rules> = {}): Promise<{
       path: '/things',
       otherPath: '/other',
       optionalPath: '/optional',
+      queuedPath: QUEUED,
       principals: [{ authorization: 'Bearer alice' }, { authorization: 'Bearer bob' }],
       countEffects: async (reference) => effects.count(reference),
       status: { path: '/idempotency/operations', procedure: '/things' },

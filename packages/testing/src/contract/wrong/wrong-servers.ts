@@ -192,6 +192,36 @@ export const wrongServers: readonly WrongServer[] = [
     rules: { cacheControl: 'public, max-age=60' },
   },
   {
+    mistake: 'tells everybody of every operation',
+    caughtBy: ['W13', 'W34'],
+    rules: { statusScoped: false },
+  },
+  {
+    mistake: 'queues a repetition of queued work once more',
+    caughtBy: ['W31'],
+    rules: { queuedAgain: 'runs' },
+  },
+  {
+    mistake: 'answers a repetition of queued work with a conflict',
+    caughtBy: ['W31'],
+    rules: { queuedAgain: 'conflict' },
+  },
+  {
+    mistake: 'says of queued work for ever that it was accepted',
+    caughtBy: ['W31', 'W32', 'W36'],
+    rules: { queueEnds: false },
+  },
+  {
+    mistake: 'does not say where to ask about queued work',
+    caughtBy: ['W30'],
+    rules: { saysWhere: false },
+  },
+  {
+    mistake: 'gives up queued work that failed for now',
+    caughtBy: ['W37'],
+    rules: { retriesQueued: false },
+  },
+  {
     mistake: 'refuses the same payload under another key',
     caughtBy: ['S61', 'N12'],
     rules: { identity: (arrived) => RIGHT.fingerprint(arrived) },

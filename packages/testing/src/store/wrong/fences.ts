@@ -3,7 +3,7 @@ import type { MemoryStore } from '../memory-harness.ts';
 import { mistaken, type WrongStore } from './wrong-store.ts';
 
 /** The claim as its identity's record would have it now: what a write without a fence amounts to. */
-async function unfenced(right: MemoryStore, claim: Claim): Promise<Claim> {
+export async function unfenced(right: MemoryStore, claim: Claim): Promise<Claim> {
   const record = (await right.lookup(claim))?.record;
   if (record?.state !== 'processing') return claim;
   const { operationId, owner, attempt } = record;

@@ -3,9 +3,13 @@ import type { MemoryStore } from '../memory-harness.ts';
 import { mistaken, type WrongStore } from './wrong-store.ts';
 
 /** Writes at once: no commit makes it true, no rollback undoes it. */
-function autocommit(right: MemoryStore): MemoryTransaction {
+export function autocommit(right: MemoryStore): MemoryTransaction {
   const committed = right.committed as Map<string, unknown>;
-  return { get: (key) => committed.get(key), set: (key, value) => void committed.set(key, value) };
+  return {
+    get: (key) => committed.get(key),
+    set: (key, value) => void committed.set(key, value),
+    onCommit: (done) => done(),
+  };
 }
 
 /** Mistakes in what commits together. */

@@ -37,3 +37,14 @@ export function mistakenAboutTime(
     return { ...right, ...change(right, at) };
   };
 }
+
+type Queue = MemoryStore['queue'];
+type Decisions = MemoryStore['decisions'];
+
+/** The memory store with some methods of its queue replaced. */
+export const mistakenInQueue = (change: (right: MemoryStore) => Partial<Queue>): MakeStore =>
+  mistaken((right) => ({ queue: { ...right.queue, ...change(right) } }));
+
+/** The memory store with some methods of its decisions replaced. */
+export const mistakenInDecisions = (change: (right: MemoryStore) => Partial<Decisions>): MakeStore =>
+  mistaken((right) => ({ decisions: { ...right.decisions, ...change(right) } }));

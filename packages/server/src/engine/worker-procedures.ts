@@ -1,8 +1,8 @@
-import type { Operation } from '../engine/operation.ts';
-import type { Policy } from '../engine/policy.ts';
-import type { FailureCodec } from '../engine/failure.ts';
-import type { OutcomeCodec } from '../engine/outcome.ts';
 import type { OperationRecord } from '../store/port.ts';
+import type { FailureCodec } from './failure.ts';
+import type { Operation } from './operation.ts';
+import type { OutcomeCodec } from './outcome.ts';
+import type { Policy } from './policy.ts';
 
 /**
  * What a worker may run and resolve: an adapter finds it in its router by stable names. The worker's side of the engine knows
@@ -14,7 +14,11 @@ export interface WorkerProcedure<Tx = unknown> {
   readonly policy: Policy;
   readonly outcomes: OutcomeCodec;
   /** Prepares one execution: everything that depends on this very call. */
-  begin(work: { readonly principal: string; readonly input: unknown; readonly record: WorkerSubject }): WorkerCall<Tx>;
+  begin(work: {
+    readonly principal: string;
+    readonly input: unknown;
+    readonly record: WorkerSubject;
+  }): WorkerCall<Tx>;
 }
 
 export type WorkerSubject = Pick<

@@ -1,0 +1,195 @@
+import { isSettled, type Job } from '@semel/contract/v1/pure';
+import { backoffMs } from '../jobs/backoff.ts';
+import { freshJobId, jobId } from '../jobs/job-id.ts';
+import { jobOf } from '../jobs/job-of.ts';
+import { type Claim, isStoreUnavailable, type Trace } from '../store/port.ts';
+import type { QueuedWork, StartResult } from '../store/queue-port.ts';
+import { activeTraceId, spanContextOf, withJobSpan } from '../telemetry/tracing.ts';
+import { type FailedForNow, runAttempt } from './attempt.ts';
+import { type EngineContext, subjectOf } from './engine-context.ts';
+import type { FailureCodec } from './failure.ts';
+import { firmly } from './firmly.ts';
+import type { RunRequest } from './request.ts';
+import { openInput, sealedJson } from './sealed-outcomes.ts';
+import { sleep } from './wait.ts';
+import type { WorkerCall, WorkerProcedure, WorkerProcedures } from './worker-procedures.ts';
+
+/** Another deployment may have the procedure: no attempt is spent on finding out. */
+const ELSEWHERE_MS = { minMs: 5_000, maxMs: 30_000 };
+const MAX_ERROR_CHARS = 2000;
+
+/** What became of a delivery. In every case its job is done with; one that can't be dealt with rejects. */
+export type Executed =
+  /** An attempt ran, and what became of it is on record. */
+  | 'ran'
+  /** Settled, waiting for a decision, or held by a live attempt: its own end, or healing, sends the next job. */
+  | 'not_now'
+  /** No such operation. */
+  | 'absent'
+  /** This worker doesn't have the procedure: the job was put back. */
+  | 'elsewhere';
+
+/**
+ * The worker's side: one delivery of one job. The store decides whether it runs; delivered twice, or late, it doesn't.
+ *
+ * @param owner made for this one delivery
+ * @param held told of the claim, while it is this delivery's
+ */
+export function executeQueued<Tx>(
+  context: EngineContext<Tx>,
+  procedures: WorkerProcedures<Tx>,
+  job: Job,
+  owner: string,
+): Promise<Executed> {
+  return withJobSpan(job.procedure, job.traceparent, async (span) => {
+    const executed = await deliver(context, procedures, job, owner);
+    span.setAttributes({ 'idempotency.outcome': executed, 'idempotency.operation.id': job.operationId });
+    return executed;
+  });
+}
+
+async function deliver<Tx>(
+  context: EngineContext<Tx>,
+  procedures: WorkerProcedures<Tx>,
+  job: Job,
+  owner: string,
+): Promise<Executed> {
+  if (!procedures.has(job.procedure)) return putBack(context, job);
+  const traceId = activeTraceId() ?? spanContextOf(job.traceparent)?.traceId;
+  const trace: Trace = traceId === undefined ? { actor: 'worker' } : { actor: 'worker', traceId };
+  const askedAt = performance.now();
+  const started = await start(context, { operationId: job.operationId, owner, trace });
+  if (started.kind !== 'started') return started.kind;
+  const { claim, work, cause } = started;
+  const waitedMs = claim.attempt === 1 ? { waitedMs: Math.max(0, claim.now - claim.createdAt) } : undefined;
+  context.emit({ type: 'started', cause, ...waitedMs, ...subjectOf(claim, claim) });
+  try {
+    // A job is only a hint: which procedure it is the record says.
+    await runStarted(context, procedures.get(claim.procedure), claim, work, { trace, askedAt, job });
+  } catch (error) {
+    // A handler whose output can't be stored has settled all the same; anything else is tried again.
+    const found = await context.store.find(claim.operationId);
+    const ended = found === undefined || found.record.state !== 'processing' || found.record.owner !== owner;
+    if (!ended) throw error;
+  }
+  return 'ran';
+}
+
+async function start<Tx>(
+  { store }: EngineContext<Tx>,
+  request: { readonly operationId: string; readonly owner: string; readonly trace: Trace },
+): Promise<StartResult> {
+  try {
+    return await store.queue.start(request);
+  } catch (error) {
+    if (!isStoreUnavailable(error)) throw error;
+    // Its answer may be lost: the owner recognises itself.
+    await sleep(20);
+    return store.queue.start(request);
+  }
+}
+
+async function putBack<Tx>({ store, jobs, emit }: EngineContext<Tx>, job: Job): Promise<Executed> {
+  const found = await store.find(job.operationId);
+  if (found === undefined) return 'absent';
+  const { operationId, scope, procedure, state } = found.record;
+  if (isSettled(state) || state === 'suspended' || state === 'dead') return 'not_now';
+  emit({ type: 'unknown_procedure', operationId, scope, procedure });
+  const delayMs = ELSEWHERE_MS.minMs + Math.floor(Math.random() * (ELSEWHERE_MS.maxMs - ELSEWHERE_MS.minMs));
+  await jobs?.send(undefined, job, { id: freshJobId(), delayMs });
+  return 'elsewhere';
+}
+
+interface Started {
+  readonly trace: Trace;
+  readonly askedAt: number;
+  readonly job: Job;
+}
+
+async function runStarted<Tx>(
+  context: EngineContext<Tx>,
+  procedure: WorkerProcedure<Tx> | undefined,
+  claim: Claim,
+  work: QueuedWork,
+  { trace, askedAt, job }: Started,
+): Promise<void> {
+  const { backoff } = procedure?.policy ?? { backoff: ELSEWHERE_MS };
+  const failedForNow: FailedForNow = (error) => {
+    const lastError = sealedJson(context, claim, 'error', JSON.stringify(textOf(error)));
+    return claim.attempt < claim.policy.maxAttempts
+      ? { to: 'accepted', cause: 'rescheduled', delayMs: backoffMs(claim.attempt, backoff), lastError }
+      : { to: 'dead', cause: 'exhausted', lastError };
+  };
+  if (procedure === undefined) {
+    const { operationId, scope, procedure: name } = claim;
+    context.emit({ type: 'unknown_procedure', operationId, scope, procedure: name });
+    const later = failedForNow(new Error(`This worker has no procedure ${name}`));
+    await firmly(claim, () => context.store.settle(claim, later, trace));
+    if (later.to === 'accepted') await sendNext(context, claim, later.delayMs, job);
+    return;
+  }
+  const input = openInput(context, procedure.outcomes, claim, work.input);
+  if (input === undefined) {
+    const end = { to: 'suspended', cause: 'outcome_unknown' } as const;
+    await firmly(claim, () => context.store.settle(claim, end, trace));
+    context.emit({ type: 'suspended', ...subjectOf(claim, claim) });
+    return;
+  }
+  const { principal } = work;
+  const call = begun(procedure, () => procedure.begin({ principal, input: input.value, record: claim }));
+  const request: RunRequest = {
+    scope: claim.scope,
+    procedure: claim.procedure,
+    key: claim.key,
+    ageMs: undefined,
+    fingerprint: claim.fingerprint,
+    // What it was claimed under, and today's code for the rest.
+    policy: { ...procedure.policy, ...claim.policy, recorded: claim.policy },
+    failures: call.failures,
+    outcomes: procedure.outcomes,
+    parseOutput: call.parseOutput,
+    trace,
+  };
+  const result = await runAttempt(
+    context,
+    request,
+    (operation) => call.handle(operation),
+    claim,
+    askedAt,
+    failedForNow,
+  );
+  if (result.kind === 'accepted') await sendNext(context, claim, result.pollAfterMs, job);
+}
+
+/** A context that can't be made is a failure of this attempt, like any other. */
+function begun<Tx>(procedure: WorkerProcedure<Tx>, begin: () => WorkerCall<Tx>): WorkerCall<Tx> {
+  try {
+    return begin();
+  } catch (error) {
+    const failures: FailureCodec = {
+      statusOf: () => undefined,
+      describe: () => ({ httpStatus: 500, code: 'INTERNAL_SERVER_ERROR', message: procedure.name }),
+    };
+    return { failures, parseOutput: undefined, handle: () => Promise.reject(error) };
+  }
+}
+
+/** The job for the state that this attempt left. If it gets lost here, healing sends another. */
+export async function sendNext<Tx>(
+  { store, jobs, emit }: EngineContext<Tx>,
+  { operationId }: Pick<Claim, 'operationId'>,
+  delayMs: number,
+  job?: Job,
+): Promise<void> {
+  try {
+    const record = (await store.find(operationId))?.record;
+    if (record?.state !== 'accepted') return;
+    const id = jobId(operationId, record.version);
+    await jobs?.send(undefined, jobOf(record, job?.traceparent), { id, delayMs });
+  } catch (error) {
+    emit({ type: 'worker_failed', error });
+  }
+}
+
+const textOf = (error: unknown): string =>
+  (error instanceof Error ? `${error.name}: ${error.message}` : String(error)).slice(0, MAX_ERROR_CHARS);

@@ -1,0 +1,159 @@
+import { childKey } from '@semel/contract/v1/pure';
+import { jobId } from '../jobs/job-id.ts';
+import { jobOf } from '../jobs/job-of.ts';
+import type { Decision, Resolution } from '../store/decision-port.ts';
+import type { OperationRecord } from '../store/port.ts';
+import { type EngineContext, subjectOf } from './engine-context.ts';
+import type { DescribedError } from './failure.ts';
+import type { Resolved, UndecidedOperation } from './policy.ts';
+import { openInput, openStep, outcomesOf } from './sealed-outcomes.ts';
+import type { WorkerProcedure, WorkerProcedures } from './worker-procedures.ts';
+
+/** A resolver that says "run it again" gives it a few attempts more, not a new life. */
+const GRANTED_ATTEMPTS = 3;
+
+/**
+ * Offers what waits for a decision to the resolvers of its procedures.
+ *
+ * @returns one promise for each resolver that is now being asked; none rejects
+ */
+export async function offerUndecided<Tx>(
+  context: EngineContext<Tx>,
+  procedures: WorkerProcedures<Tx>,
+  options: { readonly limit: number; readonly everyMs: number },
+): Promise<readonly Promise<void>[]> {
+  const offered = await context.store.decisions.offer(options);
+  return offered.flatMap((record) => {
+    const procedure = procedures.get(record.procedure);
+    if (procedure?.policy.resolve === undefined) return [];
+    return [
+      ask(context, procedure, record).catch((error: unknown) =>
+        context.emit({ type: 'resolver_failed', error, ...subjectOf(record, record) }),
+      ),
+    ];
+  });
+}
+
+async function ask<Tx>(
+  context: EngineContext<Tx>,
+  procedure: WorkerProcedure<Tx>,
+  record: OperationRecord,
+): Promise<void> {
+  const { store } = context;
+  const { operationId } = record;
+  const found = await store.find(operationId);
+  if (found === undefined || !isQuiet(found.record, found.now)) return;
+  const undecided = await undecidedFrom(context, procedure, record);
+  if (undecided === undefined) return;
+  const decision: Decision = { actor: 'resolver', reason: `the resolver of ${record.procedure}` };
+  let runAgain = false;
+  const decided = await store.decisions.resolve(
+    operationId,
+    async (tx, locked) => {
+      // Something has happened since it was read: what the resolver would be told is no longer so.
+      if (locked.version !== record.version) return undefined;
+      const resolved = await procedure.policy.resolve?.(undecided, tx);
+      runAgain = resolved === 'run_again';
+      return resolutionFrom(context, procedure, locked, undecided, resolved);
+    },
+    decision,
+  );
+  if (decided.kind === 'done') {
+    const { state: to } = decided.record;
+    context.emit({
+      type: 'decided',
+      action: 'resolved',
+      to,
+      actor: 'resolver',
+      ...subjectOf(record, record),
+    });
+  } else if (runAgain) await letRunAgain(context, record, decision);
+}
+
+/**
+ * A process that was only paused finds out, by its lease, that it was given up, before it begins anything new. A dead one has
+ * ended by itself.
+ */
+const isQuiet = ({ state, updatedAt, policy }: OperationRecord, now: number): boolean =>
+  state === 'dead' || (state === 'suspended' && now >= updatedAt + policy.leaseMs);
+
+/** `undefined` and an alert where what is known of it can't be read: then a person has to decide. */
+async function undecidedFrom<Tx>(
+  context: EngineContext<Tx>,
+  { outcomes }: WorkerProcedure<Tx>,
+  record: OperationRecord,
+): Promise<UndecidedOperation | undefined> {
+  const { operationId, scope, procedure, key, attempt, createdAt } = record;
+  const steps: Record<string, unknown> = Object.create(null);
+  for (const step of await context.store.steps(operationId)) {
+    const opened = openStep(context, outcomes, record, step);
+    if (opened === undefined) return undefined;
+    steps[step.name] = opened.value;
+  }
+  const queued = await context.store.queue.work(operationId);
+  const input = queued && openInput(context, outcomes, record, queued.input);
+  if (queued !== undefined && input === undefined) return undefined;
+  return {
+    id: operationId,
+    scope,
+    procedure,
+    key,
+    state: record.state === 'dead' ? 'dead' : 'suspended',
+    attempt,
+    createdAt,
+    steps,
+    work: queued && input && { principal: queued.principal, input: input.value },
+    childKey: (step) => childKey({ scope, procedure, key, step }),
+  };
+}
+
+async function resolutionFrom<Tx>(
+  context: EngineContext<Tx>,
+  procedure: WorkerProcedure<Tx>,
+  record: OperationRecord,
+  { work }: UndecidedOperation,
+  resolved: Resolved,
+): Promise<Resolution | undefined> {
+  if (resolved === undefined || resolved === 'run_again') return undefined;
+  const outcomes = outcomesOf(context, procedure.outcomes, record);
+  const { maxOutcomeBytes } = procedure.policy;
+  const call = () =>
+    procedure.begin({ principal: work?.principal ?? record.scope, input: work?.input, record });
+  if ('completed' in resolved) {
+    const { parseOutput } = call();
+    const value = parseOutput === undefined ? resolved.completed : await parseOutput(resolved.completed);
+    return { to: 'completed', outcome: outcomes.fromValue(value, maxOutcomeBytes) };
+  }
+  const error = isDescribed(resolved.failed)
+    ? resolved.failed
+    : await call().failures.describe(resolved.failed);
+  return { to: 'failed', outcome: outcomes.fromError(error, maxOutcomeBytes) };
+}
+
+function isDescribed(error: unknown): error is DescribedError {
+  if (typeof error !== 'object' || error === null || error instanceof Error) return false;
+  const { httpStatus, code, message } = error as Partial<DescribedError>;
+  return typeof httpStatus === 'number' && typeof code === 'string' && typeof message === 'string';
+}
+
+async function letRunAgain<Tx>(
+  { store, jobs, emit }: EngineContext<Tx>,
+  record: OperationRecord,
+  decision: Decision,
+): Promise<void> {
+  const { operationId } = record;
+  const isQueued = record.policy.mode === 'queued';
+  const decided = isQueued
+    ? await store.decisions.redrive(
+        operationId,
+        { grantAttempts: GRANTED_ATTEMPTS },
+        async (tx, after) =>
+          jobs?.send(tx, jobOf(after), { id: jobId(operationId, after.version), delayMs: 0 }),
+        decision,
+      )
+    : await store.decisions.release(operationId, decision);
+  if (decided.kind !== 'done') return;
+  const { state: to } = decided.record;
+  const action = isQueued ? 'redriven' : 'released';
+  emit({ type: 'decided', action, to, actor: 'resolver', ...subjectOf(record, decided.record) });
+}

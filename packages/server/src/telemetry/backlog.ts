@@ -1,0 +1,81 @@
+import { metrics, type ObservableResult } from '@opentelemetry/api';
+
+/** However often it is collected: the store isn't asked more often. */
+const FRESH_MS = 5000;
+/** Procedures beyond these are counted together: a label's values have a bound. */
+const MAX_PROCEDURES = 100;
+
+/** One procedure in one state, as the store counts it. */
+interface Backlog {
+  readonly procedure: string;
+  readonly state: string;
+  readonly count: number;
+  readonly oldestMs: number;
+}
+
+interface Line {
+  readonly procedure: string;
+  readonly state: string;
+  count: number;
+  oldestMs: number;
+}
+
+/**
+ * What waits, as gauges: how much, and for how long the oldest. Every server of one store shows the same figures: take the
+ * largest, don't add them up. While the store can't be reached nothing is shown.
+ */
+export function observeBacklog(backlog: () => Promise<readonly Backlog[]>): { close(): void } {
+  const meter = metrics.getMeter('@semel/server');
+  const depth = meter.createObservableGauge('idempotency.queue.depth', {
+    unit: '{operation}',
+    description: 'Queued operations that wait or run, and operations of all modes that wait for a decision',
+  });
+  const age = meter.createObservableGauge('idempotency.queue.age', {
+    unit: 's',
+    description: 'How long the oldest of them has been due, running, or waiting for a decision',
+  });
+  let last: { readonly at: number; readonly lines: Promise<readonly Line[]> } | undefined;
+
+  function lines(): Promise<readonly Line[]> {
+    const now = performance.now();
+    if (last === undefined || now - last.at >= FRESH_MS) {
+      last = { at: now, lines: backlog().then(bounded, () => []) };
+    }
+    return last.lines;
+  }
+
+  const observe =
+    (value: (line: Line) => number) =>
+    async (result: ObservableResult): Promise<void> => {
+      for (const line of await lines()) {
+        const { procedure, state } = line;
+        result.observe(value(line), { 'idempotency.procedure': procedure, 'idempotency.state': state });
+      }
+    };
+  const observeDepth = observe(({ count }) => count);
+  const observeAge = observe(({ oldestMs }) => oldestMs / 1000);
+  depth.addCallback(observeDepth);
+  age.addCallback(observeAge);
+  return {
+    close() {
+      depth.removeCallback(observeDepth);
+      age.removeCallback(observeAge);
+    },
+  };
+}
+
+function bounded(backlog: readonly Backlog[]): readonly Line[] {
+  const named = new Set<string>();
+  const lines = new Map<string, Line>();
+  for (const { procedure, state, count, oldestMs } of backlog) {
+    if (named.size < MAX_PROCEDURES) named.add(procedure);
+    const label = named.has(procedure) ? procedure : '(other)';
+    const line = lines.get(`${state} ${label}`);
+    if (line === undefined) lines.set(`${state} ${label}`, { procedure: label, state, count, oldestMs });
+    else {
+      line.count += count;
+      line.oldestMs = Math.max(line.oldestMs, oldestMs);
+    }
+  }
+  return [...lines.values()];
+}

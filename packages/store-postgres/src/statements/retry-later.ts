@@ -1,0 +1,56 @@
+// The ends of a queued attempt that only queued ones have. They aren't batched: they are rare, and change two rows.
+//
+// In:     $1 operation id, $2 owner, $3 attempt, $4 last error, $5 actor, $6 trace id, for `reschedule…` also $7 delay in
+//         milliseconds; then for `…InTransaction` epoch and transaction id.
+// Out:    `reschedule`, `exhaust`: one row, or none if the attempt doesn't hold the operation (any more).
+//         `…InTransaction`: raises otherwise.
+// Atomic: record, transition and work. HOT: nothing that an index of `operation` names is touched.
+import { RAISED } from '../connections/failures.ts';
+import { CLOCK, sameTransaction, statement } from './statement.ts';
+
+interface End {
+  readonly state: 'accepted' | 'dead';
+  readonly cause: 'rescheduled' | 'exhausted';
+  readonly work: string;
+}
+
+const RESCHEDULED: End = {
+  state: 'accepted',
+  cause: 'rescheduled',
+  work: `last_error = $4, due_at = ended.updated_at + $7::float8 * interval '1 millisecond'`,
+};
+const EXHAUSTED: End = { state: 'dead', cause: 'exhausted', work: 'last_error = $4' };
+
+const ended = (s: string, { state, cause, work }: End, guard: string) => `
+WITH clock AS MATERIALIZED (SELECT ${CLOCK} AS now),
+ended AS (
+  UPDATE ${s}.operation t SET state = '${state}', version = t.version + 1, updated_at = now, lease_until = NULL
+  FROM clock
+  WHERE t.operation_id = $1 AND t.state = 'processing' AND t.owner = $2 AND t.attempt = $3::integer
+    AND t.mode = 'queued' ${guard}
+  RETURNING t.operation_id, t.version, t.attempt, t.updated_at
+),
+logged AS (
+  INSERT INTO ${s}.transition (operation_id, seq, from_state, to_state, attempt, cause, at, actor, trace_id)
+  SELECT operation_id, version, 'processing', '${state}', attempt, '${cause}', updated_at, $5, $6 FROM ended
+),
+noted AS (UPDATE ${s}.work w SET ${work} FROM ended WHERE w.operation_id = ended.operation_id)`;
+
+const inTransaction = (s: string, name: string, end: End, epoch: string, transactionId: string) =>
+  statement(
+    name,
+    `${ended(s, end, `AND t.epoch = ${epoch}::integer`)}
+SELECT ${sameTransaction(s, transactionId, RAISED.transactionEnded)},
+  ${s}.require((SELECT count(*) FROM ended) = 1, '${RAISED.overtaken}')`,
+  );
+
+export const reschedule = (s: string) =>
+  statement('reschedule', `${ended(s, RESCHEDULED, '')} SELECT version FROM ended`);
+export const exhaust = (s: string) =>
+  statement('exhaust', `${ended(s, EXHAUSTED, '')} SELECT version FROM ended`);
+
+/** The last statement before COMMIT, as `settleInTransaction` is. */
+export const rescheduleInTransaction = (s: string) =>
+  inTransaction(s, 'reschedule_in_transaction', RESCHEDULED, '$8', '$9');
+export const exhaustInTransaction = (s: string) =>
+  inTransaction(s, 'exhaust_in_transaction', EXHAUSTED, '$7', '$8');

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import type { OperationRecord, Store } from '@semel/server/store';
+import type { StoreCase } from './case.ts';
+import { withSecond } from './claim.ts';
+import { DECISION, decided, enqueued, undecided, WORKER, working } from './queued.ts';
+import { COMPLETED } from './resolve.ts';
+import { completed, HOUR, MINUTE, RECOVERY, type Stage, sweepAll, times } from './stage.ts';
+
+export const offerCases: readonly StoreCase[] = [
+  {
+    title: 'offers what waits for a decision, as it is, and nothing else',
+    async run(stage) {
+      const { store, record, settledAs, running } = stage;
+      const waiting = [
+        await undecided(stage, 'dead'),
+        await undecided(stage, 'suspended'),
+        await settledAs('suspended'),
+      ];
+      await running();
+      await settledAs('released');
+      await enqueued(stage);
+      await store.settle(await working(stage), completed(), WORKER);
+      const expected = await Promise.all(waiting.map(record));
+      const offered = await offerAll(stage);
+      assert.deepEqual(sorted(offered), sorted(expected));
+      assert.deepEqual(await Promise.all(waiting.map(record)), expected, 'an offer is no transition');
+    },
+  },
+  {
+    title: 'offers again only when the time between two offers has passed, and not once it was decided',
+    async run(stage) {
+      const { store, travel } = stage;
+      const [stays, goes] = [await undecided(stage, 'dead'), await undecided(stage, 'suspended')];
+      assert.equal((await offerAll(stage)).length, 2);
+      assert.deepEqual(await offerAll(stage), []);
+      await travel(HOUR - 5 * MINUTE);
+      assert.deepEqual(await offerAll(stage), []);
+      decided(await store.decisions.resolve(goes.operationId, async () => COMPLETED, DECISION));
+      await travel(10 * MINUTE);
+      assert.deepEqual(ids(await offerAll(stage)), [stays.operationId]);
+      assert.deepEqual(await offerAll(stage), []);
+    },
+  },
+  {
+    title: 'offers an orphan that recovery suspended',
+    async run(stage) {
+      const { store, running, travel } = stage;
+      const claim = await running();
+      await travel(2 * HOUR);
+      await sweepAll(() => store.sweepOrphans({ limit: 100, trace: RECOVERY }));
+      assert.deepEqual(ids(await offerAll(stage)), [claim.operationId]);
+    },
+  },
+  {
+    title: 'offers the oldest first, and no more than the limit',
+    async run(stage) {
+      const { store, travel } = stage;
+      await offerAll(stage);
+      const waiting: string[] = [];
+      for (let i = 0; i < 5; i++) {
+        waiting.push((await undecided(stage, i % 2 ? 'dead' : 'suspended')).operationId);
+        await travel(5 * MINUTE);
+      }
+      const twoHours = 2 * HOUR;
+      const first = await store.decisions.offer({ limit: 2, everyMs: twoHours });
+      const second = await store.decisions.offer({ limit: 2, everyMs: twoHours });
+      assert.deepEqual([ids(first), ids(second)], [waiting.slice(0, 2), waiting.slice(2, 4)]);
+      assert.deepEqual(ids(await store.decisions.offer({ limit: 2, everyMs: twoHours })), waiting.slice(4));
+    },
+  },
+  {
+    title: 'offers each to one of many that ask at once',
+    run: (stage) => race(stage, [stage.store]),
+  },
+  {
+    title: 'offers each to one of many over two connections',
+    needs: ['second'],
+    run: (stage) => withSecond(stage, (second) => race(stage, [stage.store, second])),
+  },
+];
+
+const ids = (records: readonly OperationRecord[]) => records.map(({ operationId }) => operationId);
+const sorted = (records: readonly OperationRecord[]) =>
+  [...records].sort((a, b) => (a.operationId < b.operationId ? -1 : 1));
+
+/** Offers until nothing is left; this stage's own, because other cases may have left some. */
+async function offerAll({ store, scope }: Pick<Stage, 'store' | 'scope'>): Promise<OperationRecord[]> {
+  const mine: OperationRecord[] = [];
+  for (let calls = 0; ; calls++) {
+    assert.ok(calls < 1000, 'offers come to an end');
+    const offered = await store.decisions.offer({ limit: 100, everyMs: HOUR });
+    if (offered.length === 0) return mine;
+    mine.push(...offered.filter((each) => each.scope === scope));
+  }
+}
+
+async function race(stage: Stage, stores: readonly Store[]): Promise<void> {
+  const { store, scope } = stage;
+  const waiting: string[] = [];
+  for (let i = 0; i < 9; i++)
+    waiting.push((await undecided(stage, i % 2 ? 'dead' : 'suspended')).operationId);
+  const taken: OperationRecord[][] = await Promise.all(
+    times(6, async (i) => {
+      const asking = stores[i % stores.length] ?? store;
+      const mine: OperationRecord[] = [];
+      for (let round = 0; round < 5; round++)
+        mine.push(...(await asking.decisions.offer({ limit: 3, everyMs: HOUR })));
+      return mine;
+    }),
+  );
+  const rest = await offerAll(stage);
+  const mine = [...taken.flat(), ...rest].filter((each) => each.scope === scope);
+  assert.deepEqual(ids(mine).sort(), waiting.sort(), 'each once');
+}
