@@ -3,12 +3,14 @@ import type { Services } from './embedded.ts';
 
 export interface Banner {
   readonly url: string;
+  /** How many processes answer there. */
+  readonly servers: number;
   readonly services: Services;
   readonly demoKeys: typeof DEMO_KEYS;
 }
 
 /** What `npm start` prints: where everything is, and a line to paste. */
-export function banner({ url, services, demoKeys }: Banner): string {
+export function banner({ url, servers, services, demoKeys }: Banner): string {
   const { database, provider, providerUrl, campus } = services;
   const [first] = demoKeys;
   const rows: [string, string][] = [
@@ -16,6 +18,8 @@ export function banner({ url, services, demoKeys }: Banner): string {
     ['tRPC', `${url}/trpc`],
     ['health', `${url}/healthz  ${url}/readyz  ${url}/metrics`],
     ['database', database === 'embedded' ? 'embedded Postgres' : 'DATABASE_URL'],
+    ['redis', REDIS[services.redis]],
+    ...(servers > 1 ? [['servers', `${servers} processes`] as [string, string]] : []),
     ['provider', provider === 'simulator' ? `simulator, ${providerUrl}/_sim/charges` : provider],
     ['billing', campusAddress(campus.billing, 'invoices')],
     ['roster', campusAddress(campus.roster, 'seats')],
@@ -41,6 +45,12 @@ export function banner({ url, services, demoKeys }: Banner): string {
         ];
   return ['', 'Semel reference server', ...lines, ...hint, ''].join('\n');
 }
+
+const REDIS: Readonly<Record<Services['redis'], string>> = {
+  REDIS_URL: 'REDIS_URL',
+  embedded: 'embedded Redis',
+  none: 'none: replays come from the process that answered, or from Postgres',
+};
 
 const campusAddress = (address: Services['campus']['billing'], counts: string): string => {
   if (address === undefined) return 'none: nobody is enrolled here';

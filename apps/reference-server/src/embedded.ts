@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ensurePostgres } from '@semel/dev-services';
+import { ensurePostgres, ensureRedis } from '@semel/dev-services';
 import { createProviderSim } from '@semel/provider-sim';
 import { type EmbeddedCampus, startCampus } from './enrollments/embedded-campus.ts';
 import type { Settings } from './settings.ts';
@@ -9,6 +9,9 @@ import type { Settings } from './settings.ts';
 export interface Services {
   readonly databaseUrl: string;
   readonly database: 'DATABASE_URL' | 'embedded';
+  /** Absent: no layer but the process's own. */
+  readonly redisUrl: string | undefined;
+  readonly redis: 'REDIS_URL' | 'embedded' | 'none';
   /** Absent: the real provider. */
   readonly providerUrl: string | undefined;
   readonly provider: 'PROVIDER_URL' | 'simulator' | 'stripe';
@@ -21,18 +24,22 @@ const postgresDir = ({ dataDir }: Settings): string => join(dataDir, 'postgres')
 /** Data survives restarts. What was started here ends with this process, also when it is killed. */
 export async function startServices(settings: Settings): Promise<Services> {
   const postgres = settings.databaseUrl === undefined ? await startPostgres(settings) : undefined;
+  const redis = await startRedis(settings);
   const provider = providerFor(settings);
   const simulator = provider === 'simulator' ? await startSimulator(settings) : undefined;
   const campus = await startCampus(settings);
   return {
     databaseUrl: postgres?.url ?? (settings.databaseUrl as string),
     database: postgres === undefined ? 'DATABASE_URL' : 'embedded',
+    redisUrl: settings.redisUrl ?? redis?.url,
+    redis: settings.redisUrl !== undefined ? 'REDIS_URL' : redis === undefined ? 'none' : 'embedded',
     providerUrl: simulator?.url ?? settings.providerUrl,
     provider,
     campus,
     async stop() {
       await campus.stop();
       await simulator?.close();
+      await redis?.stop();
       await postgres?.stop();
     },
   };
@@ -51,6 +58,16 @@ function startPostgres(settings: Settings) {
     );
   }
   return ensurePostgres({ persistTo: postgresDir(settings) });
+}
+
+/**
+ * Beside an embedded Postgres only. Other servers may be at work on a `DATABASE_URL`, and what one of them purges would live
+ * on for an hour in a Redis that it doesn't know of.
+ */
+async function startRedis({ databaseUrl, redisUrl, isProduction }: Settings) {
+  if (databaseUrl !== undefined || redisUrl !== undefined || isProduction) return undefined;
+  // Where none can be had the process's own layer has to do, and the banner says so.
+  return ensureRedis().catch(() => undefined);
 }
 
 function startSimulator({ dataDir }: Settings) {

@@ -25,6 +25,7 @@ afterAll(async () => {
 const NOTHING = {
   NODE_ENV: undefined,
   DATABASE_URL: undefined,
+  REDIS_URL: undefined,
   PROVIDER_URL: undefined,
   STRIPE_API_KEY: undefined,
   // Nobody is enrolled here (enrollments/embedded-campus.test.ts): no need to start the services.

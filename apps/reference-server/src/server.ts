@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import helmet from '@fastify/helmet';
 import websocket from '@fastify/websocket';
-import { createSemel } from '@semel/server';
+import { createProcessLayer, createSemel } from '@semel/server';
 import { trpcIdempotency } from '@semel/server/trpc';
 import { createPostgresStore } from '@semel/store-postgres';
+import { createPgBossJobs } from '@semel/store-postgres/jobs';
+import { createRedisLayer } from '@semel/store-redis';
 import { type FastifyTRPCPluginOptions, fastifyTRPCPlugin } from '@trpc/server/adapters/fastify';
 import Fastify, { LogController } from 'fastify';
 import { createAuthenticate, type Principal } from './access/authenticate.ts';
@@ -25,12 +27,15 @@ import { startMetrics } from './telemetry/metrics.ts';
 import { createOperationLog } from './telemetry/operation-log.ts';
 import { createProviderRefs } from './telemetry/provider-refs.ts';
 import { withRequestId } from './telemetry/request-id.ts';
+import { startWorker } from './work/worker.ts';
 
 export interface ReferenceServerOptions {
   /** Of these, `databaseUrl` has to be there, and migrated. */
   readonly settings: Settings;
   /** @default standard output */
   readonly logStream?: LogStream;
+  /** What `/metrics` says. @default the metrics of this process */
+  readonly metricsOfAll?: () => Promise<string>;
 }
 
 export interface ReferenceServer {
@@ -53,10 +58,12 @@ const MAX_BATCH = 100;
 export async function createReferenceServer({
   settings,
   logStream,
+  metricsOfAll,
 }: ReferenceServerOptions): Promise<ReferenceServer> {
-  const { databaseUrl } = settings;
+  const { databaseUrl, redisUrl, redisPrefix: prefix } = settings;
   if (databaseUrl === undefined) throw new Error('createReferenceServer needs settings.databaseUrl');
   const metrics = startMetrics(); // before createSemel, which makes its instruments at once
+  const renderMetrics = metricsOfAll ?? metrics.render;
 
   const app = Fastify({
     logger: loggerOptions(settings, logStream) ?? true,
@@ -74,11 +81,17 @@ export async function createReferenceServer({
 
   const store = createPostgresStore({ connection: databaseUrl, onError: complain('store connection broke') });
   const refs = createProviderRefs();
-  const semel = createSemel({ store, onEvent: createOperationLog(log, refs) });
+  // Neither the start nor readiness waits for Redis: without it replays come from Postgres.
+  const redis = redisUrl === undefined ? undefined : createRedisLayer({ connection: redisUrl, prefix });
+  const layers = [createProcessLayer(), ...(redis === undefined ? [] : [redis])];
+  const jobs = createPgBossJobs({ connection: databaseUrl, onError: complain('the queue failed') });
+  await jobs.start();
+  const semel = createSemel({ store, jobs, layers, onEvent: createOperationLog(log, refs) });
   const db = createReadPool(databaseUrl, complain('database connection broke'));
   const idempotent = trpcIdempotency({
     semel,
     scope: (ctx: { principal?: Principal }) => ctx.principal?.tenantId,
+    statusUrl: (operationId) => `/idempotency/operations/${operationId}`,
   });
   const provider = createStripeProvider({
     apiKey: settings.stripeApiKey ?? 'sk_test_simulator',
@@ -87,6 +100,8 @@ export async function createReferenceServer({
   });
   const router = createRouter({ idempotent, db, provider, refs, log, settings });
   const authenticate = createAuthenticate(db, settings);
+  const { workerConcurrency: concurrency } = settings;
+  const worker = concurrency > 0 ? startWorker({ semel, router, db, concurrency }) : undefined;
 
   // In the order in which a request meets them.
   app.addHook('onRequest', (request, reply, done) => {
@@ -129,7 +144,7 @@ export async function createReferenceServer({
     checks: { store: () => store.ping(), database: () => db.query('SELECT 1') },
   });
   app.get('/metrics', { config: { rateLimit: false }, logLevel: 'warn' }, async (_request, reply) =>
-    reply.type('text/plain; version=0.0.4; charset=utf-8').send(await metrics.render()),
+    reply.type('text/plain; version=0.0.4; charset=utf-8').send(await renderMetrics()),
   );
   app.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? '(none)';
@@ -143,8 +158,10 @@ export async function createReferenceServer({
     const cut = setTimeout(() => app.server.closeAllConnections(), graceMs);
     await app.close();
     clearTimeout(cut);
+    await worker?.close(graceMs);
     await semel.close();
-    await Promise.all([store.close(), db.end()]);
+    await jobs.close();
+    await Promise.all([store.close(), redis?.close(), db.end()]);
   };
   const close = (graceMs = 0): Promise<void> => (closed ??= closeAll(graceMs));
 
@@ -162,7 +179,7 @@ export async function createReferenceServer({
       draining = true;
       const until = performance.now() + deadlineMs;
       log.info({ event: 'draining' }, 'draining: new work is answered 503');
-      const running = await semel.drain(deadlineMs);
+      const [running] = await Promise.all([semel.drain(deadlineMs), worker?.close(deadlineMs)]);
       log.info({ event: 'drained', running }, running === 0 ? 'drained' : 'the deadline came first');
       await close(Math.max(0, until - performance.now()));
       return running;

@@ -16,6 +16,9 @@ test('an empty environment gives an embedded server on port 4000 with demo keys'
     port: 4000,
     host: '127.0.0.1',
     databaseUrl: undefined,
+    servers: 1,
+    redisUrl: undefined,
+    redisPrefix: 'semel:',
     providerUrl: undefined,
     stripeApiKey: undefined,
     logLevel: 'info',
@@ -115,3 +118,16 @@ test.each(['shop.example', 'https://shop.example/', 'https://*.example', 'null',
   'an origin of %j is refused',
   (CORS_ORIGINS) => expect(message({ CORS_ORIGINS })).toContain('CORS_ORIGINS must be origins such as'),
 );
+
+test('Redis and the number of servers are settings; what is wrong with them is named', () => {
+  expect(readSettings({})).toMatchObject({ servers: 1, redisUrl: undefined, redisPrefix: 'semel:' });
+  const given = { REDIS_URL: 'rediss://cache:6380', REDIS_PREFIX: 'shop:', SERVERS: '3' };
+  expect(readSettings(given)).toMatchObject({
+    servers: 3,
+    redisUrl: 'rediss://cache:6380',
+    redisPrefix: 'shop:',
+  });
+  expect(() => readSettings({ REDIS_URL: 'http://cache', REDIS_PREFIX: 'a b', SERVERS: '0' })).toThrow(
+    /SERVERS must[\s\S]*REDIS_URL must[\s\S]*REDIS_PREFIX must/,
+  );
+});

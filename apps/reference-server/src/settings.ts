@@ -9,6 +9,12 @@ export interface Settings {
   /** Absent: an embedded Postgres in `dataDir`. */
   readonly databaseUrl: string | undefined;
   readonly dataDir: string;
+  /** Server processes behind the one port. */
+  readonly servers: number;
+  /** Absent: an embedded Redis beside an embedded Postgres, otherwise none. */
+  readonly redisUrl: string | undefined;
+  /** Before every key in Redis: two applications, or two databases, on one Redis need two. */
+  readonly redisPrefix: string;
   /** Absent: the provider simulator, or the real provider where there is a `stripeApiKey`. */
   readonly providerUrl: string | undefined;
   readonly stripeApiKey: string | undefined;
@@ -25,6 +31,13 @@ export interface Settings {
   readonly rateLimit: { readonly max: number; readonly windowMs: number };
   /** One call to the provider may take `timeoutMs · (retries + 1)` and the pauses between; the lease outlasts it. */
   readonly payment: { readonly leaseMs: number; readonly timeoutMs: number; readonly retries: number };
+  /** Payouts are sent by workers: how often they try, and how long they pause between two attempts. */
+  readonly payout: {
+    readonly maxAttempts: number;
+    readonly backoff: { readonly minMs: number; readonly maxMs: number };
+  };
+  /** Queued operations that this process runs at a time; 0 leaves them to others. */
+  readonly workerConcurrency: number;
   /** Of the services that enrollments need; absent: simulators, and none in production. */
   readonly billingUrl: string | undefined;
   readonly rosterUrl: string | undefined;
@@ -62,6 +75,12 @@ const environment = z.object({
   HOST: z.string().default('127.0.0.1'),
   DATABASE_URL: url('postgres:', 'postgresql:').optional(),
   DATA_DIR: z.string().optional(),
+  SERVERS: whole(1, 64).default(1),
+  REDIS_URL: url('redis:', 'rediss:').optional(),
+  REDIS_PREFIX: z
+    .string()
+    .regex(/^[\w:.-]{1,64}$/, 'must be 1 to 64 of A-Z a-z 0-9 _ : . -')
+    .default('semel:'),
   PROVIDER_URL: url('http:', 'https:').optional(),
   STRIPE_API_KEY: z
     .string()
@@ -85,6 +104,10 @@ const environment = z.object({
   PAYMENT_LEASE_MS: whole(1_000, 600_000).default(30_000),
   PROVIDER_TIMEOUT_MS: whole(100, 120_000).default(4_000),
   PROVIDER_RETRIES: whole(0, 5).default(1),
+  PAYOUT_MAX_ATTEMPTS: whole(1, 1_000).default(10),
+  PAYOUT_BACKOFF_MIN_MS: whole(10, 600_000).default(1_000),
+  PAYOUT_BACKOFF_MAX_MS: whole(10, 86_400_000).default(300_000),
+  WORKER_CONCURRENCY: whole(0, 1_000).default(4),
   BILLING_URL: url('http:', 'https:').optional(),
   ROSTER_URL: url('http:', 'https:').optional(),
   CAMPUS_TIMEOUT_MS: whole(100, 120_000).default(4_000),
@@ -124,6 +147,9 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
       `PAYMENT_LEASE_MS must outlast a call to the provider: with PROVIDER_TIMEOUT_MS=${is.PROVIDER_TIMEOUT_MS} and PROVIDER_RETRIES=${is.PROVIDER_RETRIES} that is ${longestCallMs} ms`,
     );
   }
+  if (is.PAYOUT_BACKOFF_MIN_MS > is.PAYOUT_BACKOFF_MAX_MS) {
+    problems.push('PAYOUT_BACKOFF_MIN_MS must not be larger than PAYOUT_BACKOFF_MAX_MS');
+  }
   if (isProduction && (is.BILLING_URL === undefined) !== (is.ROSTER_URL === undefined)) {
     const missing = is.BILLING_URL === undefined ? 'BILLING_URL' : 'ROSTER_URL';
     problems.push(`${missing} is required with NODE_ENV=production where the other service's address is set`);
@@ -140,6 +166,9 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     host: is.HOST,
     databaseUrl: is.DATABASE_URL,
     dataDir: is.DATA_DIR === undefined ? join(ROOT, '.data') : resolve(is.DATA_DIR),
+    servers: is.SERVERS,
+    redisUrl: is.REDIS_URL,
+    redisPrefix: is.REDIS_PREFIX,
     providerUrl: is.PROVIDER_URL,
     stripeApiKey: is.STRIPE_API_KEY,
     logLevel: is.LOG_LEVEL,
@@ -154,6 +183,11 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
       timeoutMs: is.PROVIDER_TIMEOUT_MS,
       retries: is.PROVIDER_RETRIES,
     },
+    payout: {
+      maxAttempts: is.PAYOUT_MAX_ATTEMPTS,
+      backoff: { minMs: is.PAYOUT_BACKOFF_MIN_MS, maxMs: is.PAYOUT_BACKOFF_MAX_MS },
+    },
+    workerConcurrency: is.WORKER_CONCURRENCY,
     billingUrl: is.BILLING_URL,
     rosterUrl: is.ROSTER_URL,
     enrollment: { leaseMs: is.ENROLLMENT_LEASE_MS, timeoutMs: is.CAMPUS_TIMEOUT_MS },

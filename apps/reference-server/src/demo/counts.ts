@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 
 /** A payment of the story, as the database has it. */
@@ -22,6 +23,24 @@ export async function countEnrollments(db: pg.Pool, prefix: string): Promise<rea
     [prefix],
   );
   return rows.map(({ student }) => student);
+}
+
+/** The ids of the payouts that were paid. */
+export async function countPayouts(db: pg.Pool): Promise<readonly string[]> {
+  const { rows } = await db.query<{ id: string }>(`SELECT id FROM payout.payout WHERE state = 'paid'`);
+  return rows.map(({ id }) => id);
+}
+
+/** Resolves when a worker is at one: what is killed after that is killed in the middle. */
+export async function somePayoutRuns(db: pg.Pool): Promise<void> {
+  const until = performance.now() + 10_000;
+  for (; performance.now() < until; await sleep(20)) {
+    const { rowCount } = await db.query(
+      `SELECT FROM semel.operation WHERE procedure = 'payouts.create' AND state = 'processing'`,
+    );
+    if ((rowCount ?? 0) > 0) return;
+  }
+  throw new Error('no worker began a payout');
 }
 
 /** One for each row, whatever its state. */

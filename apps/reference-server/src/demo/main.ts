@@ -1,7 +1,9 @@
 import type { Act, Result } from './act.ts';
 import { enrollmentStorm, fullCourse, twoStudents } from './enrollments.ts';
 import { killedServer } from './killed-server.ts';
+import { layerByLayer, withoutRedis } from './layers.ts';
 import { lostAtTheClient, lostAtTheProvider } from './lost-answers.ts';
+import { queuedPayouts, refusedPayout } from './payouts.ts';
 import { declinedCard, reusedKey } from './refusals.ts';
 import { type Stage, setStage } from './stage.ts';
 import { stormOfOrders, stormOfPayments } from './storm.ts';
@@ -21,6 +23,10 @@ const STORY: readonly Act[] = [
   enrollmentStorm,
   twoStudents,
   fullCourse,
+  queuedPayouts,
+  refusedPayout,
+  layerByLayer,
+  withoutRedis,
 ];
 
 /** A story that goes well takes a quarter of that. One that doesn't must come to an end too. */
@@ -53,7 +59,7 @@ const COLUMNS: readonly Column<Result>[] = [
 // What was started ends with this process, and that has to end the ordinary way.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 
-heading('Setting the stage: a database, a payment provider, billing, a roster, two servers');
+heading('Setting the stage: a database, Redis, a payment provider, billing, a roster, two servers');
 const stage = await setStage().catch((error: unknown) => {
   console.error(`demo: ${error instanceof Error ? error.message : String(error)}`);
   process.exit(1);
@@ -75,7 +81,6 @@ say(
 say(
   'rows: counted in the database. charges, invoices (open), seats (taken): counted by those services themselves.',
 );
-say('A 202 job comes with queued work: not part of this version yet.');
 const problems = results.flatMap(({ title, problems }) => [
   ...problems.slice(0, 5).map((problem) => `${title}: ${problem}`),
   ...(problems.length > 5 ? [`${title}: and ${problems.length - 5} more`] : []),

@@ -1,10 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { type CampusOracle, campusOracle } from '@semel/campus-sim';
-import { ensurePostgres } from '@semel/dev-services';
+import { ensurePostgres, ensureRedis } from '@semel/dev-services';
 import type { ChargeCount } from '@semel/provider-sim';
 import { type Child, startChild } from '@semel/testing/faults';
 import pg from 'pg';
-import { countEnrollments, countOrders, countPayments, type PaymentCount } from './counts.ts';
+import {
+  countEnrollments,
+  countOrders,
+  countPayments,
+  countPayouts,
+  type PaymentCount,
+  somePayoutRuns,
+} from './counts.ts';
 
 /** A server of the story: a process of its own, which can be killed and started again at the same address. */
 export interface StageServer {
@@ -23,6 +30,14 @@ export interface Stage {
   readonly leaseMs: number;
   /** Charges that the provider really made, whose reference begins so. */
   charges(prefix: string): Promise<readonly ChargeCount[]>;
+  /** Transfers that the provider really made. */
+  transfers(): Promise<readonly ChargeCount[]>;
+  payouts(): Promise<readonly string[]>;
+  somePayoutRuns(): Promise<void>;
+  /** Replays so far by the layer that answered them, of both servers together. */
+  answeredBy(): Promise<Readonly<Record<string, number>>>;
+  /** Absent: there is none here. One that was given by REDIS_URL is not ours to stop. */
+  readonly redis: { readonly canStop: boolean; stop(): Promise<void> } | undefined;
   orders(prefix: string): Promise<readonly string[]>;
   payments(prefix: string): Promise<readonly PaymentCount[]>;
   enrollments(prefix: string): Promise<readonly string[]>;
@@ -46,6 +61,8 @@ export async function setStage(): Promise<Stage & { readonly where: string }> {
   try {
     const postgres = await ensurePostgres();
     undo.push(() => postgres.stop());
+    const redis = await ensureRedis().catch(() => undefined);
+    if (redis !== undefined) undo.push(() => redis.stop());
     const database = await createDatabase(postgres.url);
     undo.push(() => database.drop());
     const simulator = await startChild({ file: SIMULATOR, env: { PORT: '0', DATA_FILE: undefined } });
@@ -61,7 +78,12 @@ export async function setStage(): Promise<Stage & { readonly where: string }> {
       return campusOracle(String(child.ready.url));
     };
     const [billing, roster] = await Promise.all([startService('billing'), startService('roster')]);
-    const env = serverEnv(database.url, { providerUrl, billingUrl: billing.url, rosterUrl: roster.url });
+    const env = serverEnv(database.url, {
+      providerUrl,
+      billingUrl: billing.url,
+      rosterUrl: roster.url,
+      redisUrl: redis?.url,
+    });
     const first = await createServer(env); // alone: it migrates
     undo.push(() => first.stop());
     const second = await createServer(env);
@@ -70,7 +92,7 @@ export async function setStage(): Promise<Stage & { readonly where: string }> {
     undo.push(() => pool.end());
 
     return {
-      where: `database ${postgres.how.split(' ')[0]}, provider simulator ${providerUrl}, billing ${billing.url}, roster ${roster.url}, servers ${first.url} and ${second.url}`,
+      where: `database ${postgres.how.split(' ')[0]}, ${redis === undefined ? 'no Redis to be had (each server has its own memory)' : `Redis ${redis.how}`}, provider simulator ${providerUrl}, billing ${billing.url}, roster ${roster.url}, servers ${first.url} and ${second.url}`,
       servers: [first, second],
       run: randomBytes(3).toString('hex'),
       leaseMs: LEASE_MS,
@@ -79,6 +101,14 @@ export async function setStage(): Promise<Stage & { readonly where: string }> {
         const all = (await answer.json()) as ChargeCount[];
         return all.filter(({ reference }) => reference?.startsWith(prefix));
       },
+      async transfers() {
+        const answer = await fetch(`${providerUrl}/_sim/payouts`);
+        return (await answer.json()) as ChargeCount[];
+      },
+      payouts: () => countPayouts(pool),
+      somePayoutRuns: () => somePayoutRuns(pool),
+      answeredBy: () => answeredBy([first.url, second.url]),
+      redis: redis && { canStop: redis.how !== 'REDIS_URL', stop: () => redis.stop() },
       orders: (prefix) => countOrders(pool, prefix),
       payments: (prefix) => countPayments(pool, prefix),
       enrollments: (prefix) => countEnrollments(pool, prefix),
@@ -98,7 +128,10 @@ const serverEnv = (
     providerUrl,
     billingUrl,
     rosterUrl,
-  }: Readonly<Record<'providerUrl' | 'billingUrl' | 'rosterUrl', string>>,
+    redisUrl,
+  }: Readonly<Record<'providerUrl' | 'billingUrl' | 'rosterUrl', string>> & {
+    readonly redisUrl: string | undefined;
+  },
 ): Record<string, string | undefined> => ({
   NODE_ENV: undefined,
   HOST: undefined,
@@ -107,11 +140,29 @@ const serverEnv = (
   PROVIDER_URL: providerUrl,
   BILLING_URL: billingUrl,
   ROSTER_URL: rosterUrl,
+  REDIS_URL: redisUrl,
+  // A run of its own in a Redis that may be somebody's.
+  REDIS_PREFIX: `semel-demo-${randomBytes(4).toString('hex')}`,
+  PAYOUT_BACKOFF_MIN_MS: '200',
   SEMEL_DEMO_KEYS: '1',
   PAYMENT_LEASE_MS: String(LEASE_MS),
   ENROLLMENT_LEASE_MS: String(ENROLLMENT_LEASE_MS),
   LOG_LEVEL: 'error',
 });
+
+const REPLAYS = /^idempotency_requests_total\{([^}]*)\} (\d+)/gm;
+
+async function answeredBy(urls: readonly string[]): Promise<Record<string, number>> {
+  const layers: Record<string, number> = {};
+  for (const url of urls) {
+    const text = await (await fetch(`${url}/metrics`)).text();
+    for (const [, labels = '', count] of text.matchAll(REPLAYS)) {
+      const layer = /idempotency_layer="([^"]*)"/.exec(labels)?.[1];
+      if (layer !== undefined && layer !== '') layers[layer] = (layers[layer] ?? 0) + Number(count);
+    }
+  }
+  return layers;
+}
 
 /** A database of its own: also on a Postgres that belongs to somebody, the story leaves nothing behind. */
 async function createDatabase(serverUrl: string): Promise<{ url: string; drop(): Promise<void> }> {

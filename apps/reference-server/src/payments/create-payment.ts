@@ -5,7 +5,8 @@ import type { Logger } from '../telemetry/logging.ts';
 import type { ProviderRefs } from '../telemetry/provider-refs.ts';
 import type { PaymentState, TriggerKind } from './graph.ts';
 import type { Payment, PaymentRequest } from './payment.ts';
-import { type ChargeAnswer, type ChargeOrder, type PaymentProvider, ProviderFailure } from './provider.ts';
+import type { ChargeAnswer, ChargeOrder, PaymentProvider } from './provider.ts';
+import { errorForCaller } from './provider-errors.ts';
 import { findPayment, insertPayment, movePayment } from './records.ts';
 
 export interface CreatePayment {
@@ -100,10 +101,3 @@ interface PaymentRecord {
 
 const providerRefIn = (answer: ChargeAnswer): string | undefined =>
   answer.kind === 'invalid' ? undefined : (answer.providerRef ?? undefined);
-
-/** 502 tells a client that nobody knows yet, and that the same key may ask again. */
-function errorForCaller(error: unknown): TRPCError {
-  const message =
-    error instanceof ProviderFailure ? error.message : 'The payment provider could not be asked';
-  return new TRPCError({ code: 'BAD_GATEWAY', message, cause: error });
-}

@@ -24,6 +24,19 @@ export type ChargeAnswer =
   /** The provider takes offence at the request itself; nothing happened. */
   | { readonly kind: 'invalid'; readonly code: string; readonly field: string | null };
 
+/** One transfer to a bank account as the provider is asked for it. */
+export interface PayoutOrder {
+  readonly payoutId: string;
+  readonly amount: number;
+  readonly currency: string;
+  readonly destination: string;
+}
+
+export type PayoutAnswer =
+  | { readonly kind: 'sent'; readonly providerRef: string }
+  /** The provider says no, and will say so for ever. */
+  | { readonly kind: 'refused'; readonly code: string };
+
 export interface PaymentProvider {
   readonly name: string;
   /**
@@ -31,6 +44,11 @@ export interface PaymentProvider {
    * @throws ProviderFailure when there was no answer: the charge may or may not have been made
    */
   charge(order: ChargeOrder, idempotencyKey: string): Promise<ChargeAnswer>;
+  /**
+   * Sends money once for one `idempotencyKey`, however often it is asked.
+   * @throws ProviderFailure when there was no answer: it may or may not have been sent
+   */
+  payOut(order: PayoutOrder, idempotencyKey: string): Promise<PayoutAnswer>;
 }
 
 /** No answer that says what happened. Asking again with the same key finds out. */

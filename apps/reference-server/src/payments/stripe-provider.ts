@@ -34,6 +34,16 @@ export function createStripeProvider({
         return answerFromError(error);
       }
     },
+    async payOut({ payoutId, amount, currency, destination }, idempotencyKey) {
+      const metadata = { reference: payoutId };
+      const params = { amount, currency: currency.toLowerCase(), destination, metadata };
+      try {
+        const { id } = await stripe.payouts.create(params, { idempotencyKey });
+        return { kind: 'sent', providerRef: id };
+      } catch (error) {
+        return { kind: 'refused', code: answerFromError(error).code };
+      }
+    },
   };
 }
 
@@ -87,7 +97,7 @@ function answerFromIntent(intent: Stripe.Response<Stripe.PaymentIntent>): Charge
 }
 
 /** Which errors are answers. The rest leave open what happened, so they must not pass for a "no". */
-function answerFromError(error: unknown): ChargeAnswer {
+function answerFromError(error: unknown): Exclude<ChargeAnswer, { kind: 'charged' }> {
   const { errors } = Stripe;
   if (error instanceof errors.StripeCardError) {
     const code = error.code ?? 'card_declined';

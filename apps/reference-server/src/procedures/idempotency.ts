@@ -34,4 +34,7 @@ export const idempotencyRouter = ({ idempotent }: Parts) =>
         ],
       }),
     ),
+
+    /** The same, whenever it changes, until it is settled: for a page that shows progress. */
+    statusUpdates: idempotent.statusUpdates(permitted('read')),
   });

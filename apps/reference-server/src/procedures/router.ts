@@ -3,6 +3,7 @@ import { idempotencyRouter } from './idempotency.ts';
 import { ordersRouter } from './orders.ts';
 import type { Parts } from './parts.ts';
 import { paymentsRouter } from './payments.ts';
+import { payoutsRouter } from './payouts.ts';
 import { t } from './trpc.ts';
 
 export const createRouter = (parts: Parts) =>
@@ -11,6 +12,7 @@ export const createRouter = (parts: Parts) =>
     idempotency: idempotencyRouter(parts),
     orders: ordersRouter(parts),
     payments: paymentsRouter(parts),
+    payouts: payoutsRouter(parts),
   });
 
 /** For clients: `createTRPCClient<AppRouter>`. */

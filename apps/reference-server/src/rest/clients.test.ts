@@ -64,6 +64,8 @@ test.runIf(hasPython)('a Python client that knows only openapi.json uses every o
     status: [200, 'completed', 'orders.create'],
     statusByKey: [200, 'completed'],
     enrollment: [201, 1],
+    accepted: [202, 'accepted', true],
+    payout: [201, 'paid', 'true'],
     uncalled: [],
   });
   expect(await rig.sim.charges('python')).toHaveLength(1);
@@ -74,6 +76,9 @@ test.runIf(hasPerl)('a Perl client that is generated from openapi.json pays once
   writeFileSync(file, await (await fetch(`${rig.server.url}/openapi.json`)).text());
   const seen = await run('perl', 'smoke.pl', [file, rig.server.url, 'sk_demo_acme'], {
     JSON_VALIDATOR_CACHE_PATH: cacheMetaSchema(),
+    // Its validator finds fault with valid documents in some orders of Perl's hashes (1 run in 20): always the same order.
+    PERL_HASH_SEED: '0',
+    PERL_PERTURB_KEYS: '0',
   });
   expect(seen).toStrictEqual({
     first: [201, 'captured'],

@@ -3,7 +3,7 @@ import { inject } from 'vitest';
 import { createRig, type Rig } from '../testing/rig.ts';
 import type {} from '../testing/vitest-context.ts';
 
-// Orders: the whole effect is one row. Both carriers of the procedure are asked for the whole contract.
+// Orders: the whole effect is one row; payouts are the same for queued work. Both carriers of the procedure are asked for the whole contract.
 const ORIGIN = 'https://shop.example';
 
 async function open(carrier: 'http' | 'trpc'): Promise<{ rig: Rig; target: ContractTarget }> {
@@ -18,9 +18,14 @@ async function open(carrier: 'http' | 'trpc'): Promise<{ rig: Rig; target: Contr
     body: ({ reference, amount, failure }) => ({
       sku: reference,
       quantity: failure === 'invalid' ? 0 : amount,
+      // Of a payout; an order takes no notice.
+      amount,
+      currency: 'EUR',
+      destination: reference,
     }),
     async countEffects(reference) {
-      const sql = 'SELECT count(*)::int AS count FROM shop.orders WHERE sku = $1';
+      const sql = `SELECT (SELECT count(*) FROM shop.orders WHERE sku = $1)::int
+        + (SELECT count(*) FROM payout.payout WHERE destination = $1)::int AS count`;
       const { rows } = await rig.database.pool.query<{ count: number }>(sql, [reference]);
       return rows[0]?.count ?? 0;
     },
@@ -34,6 +39,7 @@ async function open(carrier: 'http' | 'trpc'): Promise<{ rig: Rig; target: Contr
             ...common,
             url,
             path: '/v1/orders',
+            queuedPath: '/v1/payouts',
             status: { path: '/idempotency/operations', procedure: 'orders.create' },
           }
         : {
@@ -42,6 +48,7 @@ async function open(carrier: 'http' | 'trpc'): Promise<{ rig: Rig; target: Contr
             carrier,
             transformer: 'superjson',
             path: 'orders.create',
+            queuedPath: 'payouts.create',
             status: { path: 'idempotency.status', procedure: 'orders.create' },
           },
   };

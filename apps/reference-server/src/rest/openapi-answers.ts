@@ -122,6 +122,10 @@ export const HEADERS = {
     description: 'Seconds until the same request, with the same key, is worth sending again',
     schema: { type: 'integer', minimum: 0 },
   },
+  Location: {
+    description: 'The status of what was accepted',
+    schema: { ...text, format: 'uri-reference' },
+  },
   CacheControl: { description: '`private, no-store`: no cache may keep an answer', schema: text },
 };
 

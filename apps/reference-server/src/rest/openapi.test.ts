@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { PROBLEM_CODES } from '@semel/contract/v1/pure';
-import { createMemoryStore, createSemel } from '@semel/server';
+import { createMemoryJobs, createMemoryStore, createSemel } from '@semel/server';
 import { trpcIdempotency } from '@semel/server/trpc';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { expect, test } from 'vitest';
@@ -13,7 +13,7 @@ import { openApiDocument } from './openapi.ts';
 import type { RestRoute } from './route.ts';
 import { restOperations } from './routes.ts';
 
-const semel = createSemel({ store: createMemoryStore(), recovery: false });
+const semel = createSemel({ store: createMemoryStore(), jobs: createMemoryJobs(), recovery: false });
 const idempotent = trpcIdempotency({ semel, scope: () => 'nobody' });
 // Defining procedures calls none of the parts.
 const router = createRouter({ idempotent, settings: readSettings({}) } as unknown as Parts);
@@ -51,7 +51,10 @@ test.runIf(hasSecondOpinion)('another validator, in Python, finds it valid too',
 });
 
 test('every procedure has a route, and every route an operation of its own', () => {
-  const procedures = Object.keys(router._def.procedures);
+  // A subscription has no REST form.
+  const procedures = Object.entries(router._def.procedures as Record<string, { _def: { type: string } }>)
+    .filter(([, { _def }]) => _def.type !== 'subscription')
+    .map(([path]) => path);
   expect(new Set(operations.map(({ procedure }) => procedure))).toStrictEqual(new Set(procedures));
   const ids = Object.values(document.paths).flatMap((methods) =>
     Object.values(methods).map((o) => o.operationId),
@@ -64,6 +67,7 @@ test('every procedure has a route, and every route an operation of its own', () 
     'paymentsCreate',
     'paymentsGet',
     'paymentsList',
+    'payoutsCreate',
   ]);
 });
 
@@ -108,6 +112,31 @@ test('a creation declares the key, what a replay carries, and every code of the 
     '502',
     '503',
   ]);
+});
+
+test('what is queued says that it answers 202 first, where to ask and with which body', () => {
+  const create = document.paths['/v1/payouts']?.post;
+  expect(create?.responses).toMatchObject({
+    201: { content: { 'application/json': { schema: { $ref: '#/components/schemas/Payout' } } } },
+    202: {
+      headers: {
+        Location: { $ref: '#/components/headers/Location' },
+        'Retry-After': { $ref: '#/components/headers/RetryAfter' },
+        'Idempotency-Operation': { $ref: '#/components/headers/IdempotencyOperation' },
+        'Cache-Control': { $ref: '#/components/headers/CacheControl' },
+      },
+      content: { 'application/json': { schema: { $ref: '#/components/schemas/AcceptedBody' } } },
+    },
+  });
+  expect(document.components.schemas.AcceptedBody?.required).toStrictEqual([
+    '$idempotency',
+    'operationId',
+    'pollAfterMs',
+  ]);
+  const accepting = Object.values(document.paths).flatMap((methods) =>
+    Object.values(methods).flatMap(({ operationId, responses }) => ('202' in responses ? [operationId] : [])),
+  );
+  expect(accepting).toStrictEqual(['payoutsCreate']);
 });
 
 test("schemas are the procedures' own, and stay open for members that come later", () => {

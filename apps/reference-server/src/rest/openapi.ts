@@ -1,3 +1,4 @@
+import { AcceptedBodySchema } from '@semel/contract/v1';
 import { type JsonSchema, jsonSchemaOf } from './json-schema.ts';
 import { HEADERS, PARAMETERS, PROBLEM_SCHEMAS, refs, refusals } from './openapi-answers.ts';
 import type { RestOperation } from './routes.ts';
@@ -57,7 +58,7 @@ type Add = (...args: Parameters<typeof jsonSchemaOf>) => {
 };
 
 function pathItem(operation: RestOperation, add: Add): Members {
-  const { method, key, status = 200, pathMembers, keyMember } = operation;
+  const { method, key, status = 200, pathMembers, keyMember, queued } = operation;
   const input = jsonSchemaOf(operation.input, 'input').schema;
   const members = input.properties ?? {};
   const inQuery = Object.keys(members).filter(
@@ -90,10 +91,21 @@ function pathItem(operation: RestOperation, add: Add): Members {
         ]),
         content: json(add(operation.output, 'output').ref),
       },
+      ...(queued && { 202: accepted(add) }),
       ...refusals(operation),
     },
   };
 }
+
+const ACCEPTED = AcceptedBodySchema.meta({ id: 'AcceptedBody' });
+
+/** A worker does it: the caller asks at `Location`, or sends the same again, until it gets the answer itself. */
+const accepted = (add: Add): Members => ({
+  description:
+    'Accepted, and not done yet. Ask at `Location`, or send the same request with the same key again after `Retry-After`: once it is done, that is answered like any replay',
+  headers: refs(['Location', 'RetryAfter', 'IdempotencyOperation', 'CacheControl']),
+  content: json(add(ACCEPTED, 'output').ref),
+});
 
 function bodySchema({ input, pathMembers }: RestOperation, add: Add): JsonSchema {
   const { ref, whole } = add(input, 'input');

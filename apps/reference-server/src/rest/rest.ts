@@ -1,4 +1,4 @@
-import { parseJsonExact } from '@semel/contract/v1/pure';
+import { isAcceptedBody, parseJsonExact } from '@semel/contract/v1/pure';
 import type { TrpcIdempotency } from '@semel/server/trpc';
 import { type AnyTRPCRouter, callTRPCProcedure, getTRPCErrorFromUnknown, type TRPCError } from '@trpc/server';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -23,9 +23,10 @@ export interface RestOptions {
 export async function addRest(app: FastifyInstance, options: RestOptions): Promise<void> {
   const operations = restOperations(options.router);
   const document = JSON.stringify(openApiDocument(operations));
+  const statusUrl = statusUrlOf(operations);
   await app.register(async (scope) => {
     parseBodies(scope);
-    for (const operation of operations) addOperation(scope, operation, options);
+    for (const operation of operations) addOperation(scope, operation, options, statusUrl);
     const paths = Map.groupBy(operations, ({ path }) => path);
     for (const [path, there] of paths) {
       const methods = there.map(({ method }) => method);
@@ -40,7 +41,18 @@ export async function addRest(app: FastifyInstance, options: RestOptions): Promi
 
 const urlOf = (path: string): string => path.replaceAll(/\{(\w+)\}/g, ':$1');
 
-function addOperation(scope: FastifyInstance, operation: RestOperation, options: RestOptions): void {
+/** `Location` of a 202: the route that tells of an operation by its id. */
+function statusUrlOf(operations: readonly RestOperation[]): (operationId: string) => string | undefined {
+  const route = operations.find(({ pathMembers }) => pathMembers.join() === 'operationId');
+  return (operationId) => route?.path.replace('{operationId}', encodeURIComponent(operationId));
+}
+
+function addOperation(
+  scope: FastifyInstance,
+  operation: RestOperation,
+  options: RestOptions,
+  statusUrl: (operationId: string) => string | undefined,
+): void {
   const { router, idempotent, onError } = options;
   const { method, procedure: path, kind, status = 200 } = operation;
   const inputOf = createInputReader(operation);
@@ -64,7 +76,14 @@ function addOperation(scope: FastifyInstance, operation: RestOperation, options:
           batchIndex: 0,
         };
         const output: unknown = await callTRPCProcedure(call);
-        reply.status(status).headers(idempotent.responseMeta({ ctx }).headers);
+        // tRPC's own address of the status is of no use here.
+        const { Location: _, ...headers } = idempotent.responseMeta({ ctx }).headers;
+        reply.status(status).headers(headers);
+        if (isAcceptedBody(output)) {
+          const location = statusUrl(output.operationId);
+          reply.status(202);
+          if (location !== undefined) reply.header('location', location);
+        }
         return reply.type('application/json; charset=utf-8').send(JSON.stringify(output));
       } catch (cause) {
         const error = getTRPCErrorFromUnknown(cause);

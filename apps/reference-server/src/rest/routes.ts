@@ -15,6 +15,8 @@ export interface RestOperation extends RestRoute {
   readonly pathMembers: readonly string[];
   /** Whether the call itself carries a key, and has to. */
   readonly key: 'none' | 'optional' | 'required';
+  /** Done later by a worker: the first answers are 202. */
+  readonly queued: boolean;
 }
 
 interface Definition {
@@ -60,7 +62,8 @@ function operationFrom(procedure: string, definition: Definition, route: RestRou
 
   const policy = definition.meta?.idempotency;
   const key = policy === undefined || policy.key === 'derived' ? 'none' : (policy.key ?? 'required');
-  return { ...route, procedure, kind, input, output, pathMembers, key };
+  const queued = policy?.mode === 'queued';
+  return { ...route, procedure, kind, input, output, pathMembers, key, queued };
 }
 
 const isSchema = (value: unknown): value is ZodType =>

@@ -9,6 +9,13 @@ const WARNINGS: ReadonlySet<SemelEvent['type']> = new Set([
   'fenced',
   'outcome_dropped',
   'recovery_failed',
+  'misuse',
+  'dead',
+  'resolver_failed',
+  'unknown_procedure',
+  'job_unreadable',
+  'worker_failed',
+  'layer_opened',
 ]);
 
 /** Copied by name and never as a whole: an outcome or an owner in an event must not reach a log file. */
@@ -30,6 +37,11 @@ const FIELDS = [
   'deleted',
   'purged',
   'unsettled',
+  'signal',
+  'reason',
+  'count',
+  'suppressed',
+  'clientVersion',
 ] as const;
 /** Where an outcome is a word, and not the stored answer. */
 const OUTCOMES: readonly unknown[] = ['completed', 'failed'];
@@ -40,7 +52,7 @@ const OUTCOMES: readonly unknown[] = ['completed', 'failed'];
  */
 export function createOperationLog(log: Logger, refs: ProviderRefs): EventListener {
   return (event) => {
-    const said: Partial<Record<(typeof FIELDS)[number] | 'scope' | 'error', unknown>> = { ...event };
+    const said: Partial<Record<(typeof FIELDS)[number] | 'type' | 'scope' | 'error', unknown>> = { ...event };
     const line: Record<string, unknown> = { event: event.type };
     for (const field of FIELDS) {
       const value = said[field];

@@ -8,6 +8,7 @@ usage: smoke.py URL API_KEY
 
 import json
 import sys
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -148,6 +149,15 @@ def main(url, api_key):
     seen["statusByKey"] = [status, told["state"]]
     status, enrolled, _ = api.enrollmentsCreate({"studentId": "ada", "courseId": "python"}, Idempotency_Key='"python-5"')
     seen["enrollment"] = [status, enrolled["seat"]]
+
+    payout = {"amount": 90000, "currency": "EUR", "destination": "acct_python"}
+    status, accepted, headers = api.payoutsCreate(payout, Idempotency_Key='"python-6"')
+    seen["accepted"] = [status, accepted["$idempotency"], headers["location"] == "/idempotency/operations/" + accepted["operationId"]]
+    until = time.monotonic() + 20
+    while status == 202 and time.monotonic() < until:
+        time.sleep(accepted["pollAfterMs"] / 1000)
+        status, paid_out, headers = api.payoutsCreate(payout, Idempotency_Key='"python-6"')
+    seen["payout"] = [status, paid_out["state"], headers.get("idempotency-replayed")]
 
     seen["uncalled"] = sorted(api.operations() - api.called)
     print(json.dumps(seen))
