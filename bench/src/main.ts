@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import type { EngineRow } from './engine.ts';
 import type { Peer } from './peers/peer.ts';
 import { fullPlan, quickPlan, ratesPlan } from './plan.ts';
+import { replays } from './redis/replays.ts';
 import { conditions } from './report/conditions.ts';
 import { document } from './report/document.ts';
 import { goals } from './report/goals.ts';
@@ -14,7 +15,7 @@ import { VARIANTS } from './variants.ts';
 
 /**
  * `npm run bench [-- --quick --rates --json --only bare,semel-atomic]`: ours beside published alternatives, interleaved in one
- * run. Compare the ratios of a run, never its absolute figures with another machine's. Only a full run of all variants
+ * run; `--only redis` is what answers replays from Redis and the process. Compare the ratios of a run, never its absolute figures with another machine's. Only a full run of all variants
  * writes the documents.
  */
 const { quick, rates, json, only } = parseArgs({
@@ -25,10 +26,23 @@ const { quick, rates, json, only } = parseArgs({
     only: { type: 'string' },
   },
 }).values;
-const variants = VARIANTS.filter(({ name }) => only === undefined || only.split(',').includes(name));
+const variants = VARIANTS.filter(({ name, group }) =>
+  only === undefined ? group === undefined : only.split(',').includes(name),
+);
 const plan = quick ? quickPlan : rates ? ratesPlan : fullPlan;
 const tell = (line: string) =>
   process.stderr.write(`${(performance.now() / 1000).toFixed(0).padStart(4)} s  ${line}\n`);
+
+if (only === 'redis') {
+  const { rows, comparisons } = await replays(plan, tell);
+  console.log(json ? JSON.stringify({ rows, comparisons }) : terminalTable(rows));
+  for (const { claim, measured, least } of comparisons) {
+    tell(
+      `${measured >= least ? 'holds' : 'DOES NOT HOLD'}: ${claim}: ${measured.toFixed(2)}, least ${least}`,
+    );
+  }
+  process.exit();
+}
 
 const rows: Row[] = [];
 const engineRows: EngineRow[] = [];

@@ -19,6 +19,8 @@ export interface Variant {
   /** Is as fast as another: only what it does under duplicates and faults is of interest. */
   readonly onlyFaults?: true;
   readonly needsRedis?: true;
+  /** Takes part only where its group, or it, is asked for by name (`--only redis`). */
+  readonly group?: 'redis';
   /** Loads only its own peer: servers are processes of their own, and nobody pays for another's imports. */
   readonly load: () => Promise<Peer>;
 }
@@ -133,5 +135,33 @@ export const VARIANTS: readonly Variant[] = [
     against: 'bare-express',
     needsRedis: true,
     load: () => import('./peers/express-idempotency.ts').then(({ expressIdempotency }) => expressIdempotency),
+  },
+  {
+    name: 'redis-get',
+    road: 'trpc',
+    against: 'bare',
+    limit: true,
+    needsRedis: true,
+    group: 'redis',
+    load: () => import('./redis/redis-get.ts').then(({ redisGet }) => redisGet),
+  },
+  {
+    name: 'semel-redis',
+    road: 'trpc',
+    against: 'bare',
+    replayName: 'semel-replay-redis',
+    ours: true,
+    needsRedis: true,
+    group: 'redis',
+    load: () => import('./redis/semel-layers.ts').then(({ semelRedis }) => semelRedis),
+  },
+  {
+    name: 'semel-process',
+    road: 'trpc',
+    against: 'bare',
+    replayName: 'semel-replay-process',
+    ours: true,
+    group: 'redis',
+    load: () => import('./redis/semel-layers.ts').then(({ semelProcess }) => semelProcess),
   },
 ];

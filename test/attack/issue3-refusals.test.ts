@@ -118,7 +118,7 @@ describe.each(UNDERNEATH)('over %s', (underneath) => {
       );
       const kinds = new Set(results.map(({ kind }) => kind));
       expect(kinds.size).toBe(1);
-      expect(results.filter((result) => result.kind !== 'refused' && !result.replayed)).toHaveLength(1);
+      expect(results.filter((result) => 'replayed' in result && !result.replayed)).toHaveLength(1);
       const effects = (await db.effects()).filter((note) => note === asked.key);
       expect(effects).toHaveLength(kinds.has('completed') ? 1 : 0);
     },

@@ -82,7 +82,7 @@ export function createCustomer(carrier: Carrier, port: number, options: SemelCli
         });
       }),
     attempts: () => events.filter(({ type }) => type === 'attempt').length,
-    keys: () => [...new Set(events.map(({ key }) => key))],
+    keys: () => [...new Set(events.flatMap((event) => ('key' in event ? [event.key] : [])))],
     async close() {
       await socket?.close();
     },

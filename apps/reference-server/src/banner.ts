@@ -16,6 +16,7 @@ export function banner({ url, servers, services, demoKeys }: Banner): string {
   const rows: [string, string][] = [
     ['REST', `${url}/v1  ${url}/openapi.json`],
     ['tRPC', `${url}/trpc`],
+    ...(first === undefined ? [] : [['checkout', `${url}/checkout`] as [string, string]]),
     ['health', `${url}/healthz  ${url}/readyz  ${url}/metrics`],
     ['database', database === 'embedded' ? 'embedded Postgres' : 'DATABASE_URL'],
     ['redis', REDIS[services.redis]],

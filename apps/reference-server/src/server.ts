@@ -9,6 +9,7 @@ import { createRedisLayer } from '@semel/store-redis';
 import { type FastifyTRPCPluginOptions, fastifyTRPCPlugin } from '@trpc/server/adapters/fastify';
 import Fastify, { LogController } from 'fastify';
 import { createAuthenticate, type Principal } from './access/authenticate.ts';
+import { addCheckout } from './checkout/checkout.ts';
 import { createReadPool } from './database/pool.ts';
 import { authenticateRequests } from './http/authentication.ts';
 import { REQUEST_TIMEOUT_MS, refuseBrokenHttp, upgradesToWebSocket } from './http/broken-http.ts';
@@ -137,6 +138,8 @@ export async function createReferenceServer({
     bodyLimitBytes: settings.bodyLimitBytes,
     onError: ({ error, procedure }) => log.error({ err: error, procedure }, 'procedure failed'),
   });
+
+  if (settings.demoKeys) addCheckout(app);
 
   let draining = false;
   addHealth(app, {

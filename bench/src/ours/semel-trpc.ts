@@ -14,7 +14,7 @@ import { listen } from '../peers/listen.ts';
 import type { Peer, Running, Services } from '../peers/peer.ts';
 import { plainRoad } from '../peers/plain-road.ts';
 import { type Thing, type ThingInput, thingInput } from '../things.ts';
-import { openSemel } from './open-semel.ts';
+import { type InFront, openSemel } from './open-semel.ts';
 
 type Tx = pg.ClientBase;
 type Effect = (input: ThingInput, operation: Operation<Tx>, create: Create) => Promise<Thing>;
@@ -25,13 +25,14 @@ export function semelOnTrpc(
   facts: Pick<Peer, 'name' | 'promises' | 'configuration'>,
   policyOf: (lockMs: number | undefined) => IdempotencyPolicy,
   effect: Effect,
+  layersOf?: (services: Services) => InFront,
 ): Peer {
   return {
     ...facts,
     version: 'this repository',
     durable: true,
     async listen(services: Services): Promise<Running> {
-      const { semel, things, close } = await openSemel(services);
+      const { semel, things, close } = await openSemel(services, layersOf?.(services));
       const policy = policyOf(services.lockMs);
       const handler = (input: ThingInput) => (operation: Operation<Tx>) =>
         effect(input, operation, things.create);

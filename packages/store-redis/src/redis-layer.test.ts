@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { createRedisLayer, type RedisLayer, type RedisLayerOptions } from './redis-layer.ts';
 import { randomName } from './testing/fixture.ts';
-import { freePort, type RedisServer, startRedisServer } from './testing/redis-server.ts';
+import { type RedisServer, startCluster, startRedisServer } from './testing/redis-server.ts';
 
 let redis: RedisServer;
 const opened: RedisLayer[] = [];
@@ -184,40 +184,42 @@ test('neither scope nor key can be read off the list of keys', async () => {
 });
 
 test('works on a Cluster of three', async () => {
-  const nodes = await Promise.all(Array.from({ length: 3 }, startClusterNode));
+  const nodes = await startCluster();
   try {
-    const [first] = nodes;
-    for (const [index, { redis, busPort }] of nodes.entries()) {
-      await redis.admin.cluster('ADDSLOTSRANGE', ...(SLOTS[index] ?? []));
-      await first?.redis.admin.cluster('MEET', '127.0.0.1', redis.port, busPort);
-    }
-    for (const { redis } of nodes) {
-      const state = () => redis.admin.cluster('INFO');
-      await expect.poll(state, { timeout: 20_000 }).toMatch(/cluster_state:ok[\s\S]*cluster_known_nodes:3/);
-    }
-    const { layer } = await open({ connection: { cluster: nodes.map(({ redis: { port } }) => ({ port })) } });
+    const { layer } = await open({ connection: { cluster: nodes.map(({ port }) => ({ port })) } });
     const operations = Array.from({ length: 60 }, () => operation());
     await Promise.all(operations.map((it) => layer.keep(it, `text of ${it.key}`, MINUTE)));
     const answers = await Promise.all(operations.map((it) => layer.ask(it, bob, MINUTE)));
     expect(answers).toEqual(operations.map(({ key }) => ({ kind: 'entry', text: `text of ${key}` })));
-    for (const { redis } of nodes) expect(await redis.admin.dbsize()).toBeGreaterThan(0);
+    for (const redis of nodes) expect(await redis.admin.dbsize()).toBeGreaterThan(0);
     await opened.pop()?.close();
   } finally {
-    await Promise.all(nodes.map(({ redis }) => redis.close()));
+    await Promise.all(nodes.map((redis) => redis.close()));
   }
 });
 
-const SLOTS = [
-  [0, 5460],
-  [5461, 10_922],
-  [10_923, 16_383],
-] as const;
-
-async function startClusterNode() {
-  const busPort = await freePort();
-  const bus = ['--cluster-port', String(busPort), '--cluster-announce-ip', '127.0.0.1'];
-  return { redis: await startRedisServer('--cluster-enabled', 'yes', ...bus), busPort };
-}
+test('on a Cluster one node that stands still opens it once, and it stays open until that node answers', async () => {
+  const nodes = await startCluster();
+  try {
+    const connection = { cluster: nodes.map(({ port }) => ({ port })) };
+    const { layer } = await open({ connection, timeoutMs: 100 });
+    const reports: string[] = [];
+    layer.watch(({ kind }) => reports.push(kind));
+    nodes[1]?.pause();
+    while (reports.length === 0) await layer.ask(operation(), alice, MINUTE);
+    // Two of three would answer: a probe that asked them would close it, and the next requests open it again.
+    for (let i = 0; i < 200; i++) {
+      expect(await layer.ask(operation(), alice, MINUTE)).toEqual({ kind: 'none', held: false });
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    expect(reports).toEqual(['opened']);
+    nodes[1]?.resume();
+    await expect.poll(() => reports, { timeout: 20_000 }).toEqual(['opened', 'closed']);
+    await opened.pop()?.close();
+  } finally {
+    await Promise.all(nodes.map((redis) => redis.close()));
+  }
+}, 60_000);
 
 test('without a Redis it knows nothing, and says so once', async () => {
   const reports: string[] = [];

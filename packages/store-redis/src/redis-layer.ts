@@ -7,15 +7,17 @@ import {
   NOTHING_KNOWN,
   type OperationIdentity,
 } from '@semel/server/store';
+import { Cluster, Redis } from 'ioredis';
 import { createBreaker } from './breaker.ts';
 import { createChanges } from './changes.ts';
 import { connect, type RedisConnection } from './connection.ts';
-import { createRun } from './run-script.ts';
+import { createRun, TimedOut } from './run-script.ts';
 import { ask } from './scripts/ask.ts';
 import { forget } from './scripts/forget.ts';
 import { keep } from './scripts/keep.ts';
 import { release } from './scripts/release.ts';
 import { renew } from './scripts/renew.ts';
+import type { Script } from './scripts/script.ts';
 
 export interface RedisLayerOptions {
   /** A URL, what `ioredis` takes (Sentinel included), or `{ cluster: nodes }`. The layer opens connections of its own. */
@@ -59,14 +61,20 @@ export function createRedisLayer(options: RedisLayerOptions): RedisLayer {
   const untold = new Map<string, number>();
   let report: (report: LayerReport) => void = () => {};
   let isClosed = false;
+  /** The last one that failed while Redis was still asked. */
+  let failedKey = '';
 
   const breaker = createBreaker({
     report: (what) => report(what),
     async probe() {
       // A write: a replica, or a Redis without memory, can only be read.
-      await run(ask, probeKey(), 'probe', 1).catch((error: unknown) => {
-        // A replica that was the primary: connect anew, where the primary is now.
-        if (error instanceof Error && error.message.includes('READONLY')) client.disconnect(true);
+      // On a Cluster it is the node that failed which has to work again: the hash tag leads there.
+      await run(ask, `${failedKey}probe`, 'probe', 1).catch((error: unknown) => {
+        // A replica that was the primary, or a primary that doesn't answer: there may be another by now, and who has
+        // just vanished never closes a connection. Connect anew, where the primary is now.
+        const isElsewhere = error instanceof TimedOut || String(error).includes('READONLY');
+        if (isElsewhere && client instanceof Redis) client.disconnect(true);
+        else if (isElsewhere && client instanceof Cluster) client.refreshSlotsCache();
         throw error;
       });
       for (const [key, ms] of untold) {
@@ -77,12 +85,13 @@ export function createRedisLayer(options: RedisLayerOptions): RedisLayer {
   });
 
   /** Sent at once, so that what was called first arrives first. `undefined` for what failed. */
-  async function attempt(answer: Promise<unknown>): Promise<unknown> {
+  async function attempt(script: Script, key: string, ...args: (string | number)[]): Promise<unknown> {
     try {
-      const found = await answer;
+      const found = await run(script, key, ...args);
       breaker.succeeded();
       return found;
     } catch (error) {
+      if (!breaker.isOpen) failedKey = key;
       breaker.failed(error);
       return undefined;
     }
@@ -113,24 +122,24 @@ export function createRedisLayer(options: RedisLayerOptions): RedisLayer {
     async ask(identity, { owner }, holdMs) {
       if (starting !== undefined) await starting;
       if (isLeftOut()) return NOTHING_KNOWN;
-      const found = await attempt(run(ask, keyOf(identity), owner, whole(holdMs)));
+      const found = await attempt(ask, keyOf(identity), owner, whole(holdMs));
       if (found === 'H') return { kind: 'none', held: true };
       if (found === 'L') return { kind: 'held' };
       if (typeof found !== 'string' || !found.startsWith('E')) return NOTHING_KNOWN;
       return { kind: 'entry', text: found.slice(1) };
     },
     async keep(identity, text, ms) {
-      if (!isLeftOut()) await attempt(run(keep, keyOf(identity), text, whole(ms), channel));
+      if (!isLeftOut()) await attempt(keep, keyOf(identity), text, whole(ms), channel);
     },
     async renew(identity, { owner, attempt: number }, holdMs) {
-      if (!isLeftOut()) await attempt(run(renew, keyOf(identity), owner, number, whole(holdMs)));
+      if (!isLeftOut()) await attempt(renew, keyOf(identity), owner, number, whole(holdMs));
     },
     async release(identity, { owner }) {
-      if (!isLeftOut()) await attempt(run(release, keyOf(identity), owner, channel));
+      if (!isLeftOut()) await attempt(release, keyOf(identity), owner, channel);
     },
     async forget(identity, ms) {
       const key = keyOf(identity);
-      const told = isLeftOut() ? undefined : await attempt(run(forget, key, whole(ms)));
+      const told = isLeftOut() ? undefined : await attempt(forget, key, whole(ms));
       if (told === undefined && untold.size < MAX_UNTOLD) untold.set(key, whole(ms));
     },
     async changed(identity, ms) {

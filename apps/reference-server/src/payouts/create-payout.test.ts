@@ -18,7 +18,7 @@ afterAll(() => rig.close());
 
 /** The client library: it asks until the worker has done it. */
 function patient(apiKey = 'sk_demo_acme') {
-  const semel = createSemelClient({ accepted: { minMs: 20 } });
+  const semel = createSemelClient();
   return createTRPCClient<AppRouter>({
     links: [
       semel.link(),

@@ -21,6 +21,7 @@ beforeAll(async () => {
   child = await startChild({
     file: new URL('../main.ts', import.meta.url),
     args: ['--servers', '3'],
+    readyTimeoutMs: 60_000,
     env: {
       NODE_ENV: undefined,
       STRIPE_API_KEY: undefined,

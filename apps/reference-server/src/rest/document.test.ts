@@ -205,6 +205,7 @@ const readme = (path: string) =>
   pasted(path, readFileSync(new URL(`../../../../${path}`, import.meta.url), 'utf8'));
 const banners = banner({
   url: 'http://127.0.0.1:4000',
+  servers: 1,
   services: { database: 'embedded', provider: 'simulator', campus: {} } as unknown as Services,
   demoKeys: DEMO_KEYS,
 });

@@ -52,7 +52,9 @@ test.runIf(hasSecondOpinion)('another validator, in Python, finds it valid too',
 
 test('every procedure has a route, and every route an operation of its own', () => {
   // A subscription has no REST form.
-  const procedures = Object.entries(router._def.procedures as Record<string, { _def: { type: string } }>)
+  const procedures = Object.entries(
+    router._def.procedures as unknown as Record<string, { _def: { type: string } }>,
+  )
     .filter(([, { _def }]) => _def.type !== 'subscription')
     .map(([path]) => path);
   expect(new Set(operations.map(({ procedure }) => procedure))).toStrictEqual(new Set(procedures));

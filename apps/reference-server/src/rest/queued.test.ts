@@ -85,7 +85,7 @@ test('a queued route answers 202 with Location, Retry-After and the accepted bod
     pollAfterMs: 500,
   });
   expect(first.headers).toMatchObject({
-    location: `/idempotency/operations/${operationId}`,
+    location: `/idempotency/operations/${String(operationId)}`,
     'retry-after': '1',
     'idempotency-operation': operationId,
     'cache-control': 'private, no-store',

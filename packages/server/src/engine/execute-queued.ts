@@ -33,7 +33,6 @@ export type Executed =
  * The worker's side: one delivery of one job. The store decides whether it runs; delivered twice, or late, it doesn't.
  *
  * @param owner made for this one delivery
- * @param held told of the claim, while it is this delivery's
  */
 export function executeQueued<Tx>(
   context: EngineContext<Tx>,

@@ -15,7 +15,7 @@ import type { RunRequest, RunResult } from './request.ts';
 import type { WorkerProcedure } from './worker-procedures.ts';
 
 type Tx = MemoryTransaction;
-export type Run = (operation: Operation<Tx>, input: unknown, principal: string) => unknown | Promise<unknown>;
+export type Run = (operation: Operation<Tx>, input: unknown, principal: string) => unknown;
 
 export class HttpError extends Error {
   readonly status: number;

@@ -1,14 +1,7 @@
 import type { Consumer } from '@semel/server/store';
 import { createBell } from './bell.ts';
-import { createEndings, type Ending } from './endings.ts';
+import { createEndings, type Ending, type JobFetched } from './endings.ts';
 import { HEARTBEAT_EVERY_MS, SUPERVISE_EVERY_MS } from './rules.ts';
-
-/** One delivery: pg-boss counts them, and refuses what an earlier one says about a later one's job. */
-export interface JobFetched {
-  readonly id: string;
-  readonly retryCount: number;
-  readonly data: unknown;
-}
 
 /** What a consumer needs of a queue. */
 export interface ConsumerQueue {

@@ -1,4 +1,9 @@
-import type { JobFetched } from './consumer.ts';
+/** One delivery: pg-boss counts them, and refuses what an earlier one says about a later one's job. */
+export interface JobFetched {
+  readonly id: string;
+  readonly retryCount: number;
+  readonly data: unknown;
+}
 
 /** How a delivery ended: the job is dealt with, or it is to come again. */
 export type Ending = 'done' | 'again';

@@ -1,6 +1,6 @@
 import { createProcessLayer, createSemel, type SemelEvent } from '@semel/server';
 import type { Layer } from '@semel/server/store';
-import { expect } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { type Database, randomName } from './fixture.ts';
 
 export interface LoadOptions {
@@ -19,6 +19,10 @@ export function startLoad({ db, layer, onEvent }: LoadOptions) {
   let asked = 0;
   let made = 0;
   let isStopped = false;
+  // Also when the test fails first: callers without end would eat the machine.
+  onTestFinished(() => {
+    isStopped = true;
+  });
 
   async function ask(turn: number): Promise<void> {
     // One in three is new, the others are duplicates of the last few, perhaps still running.

@@ -1,7 +1,7 @@
 import type { Layer, LayerAnswer, OperationIdentity } from '@semel/server/store';
 
-type Lie = 'truth' | 'drops' | 'repeats' | 'delays' | 'mixes up' | 'garbles' | 'holds' | 'throws';
-const LIES: readonly Lie[] = [
+export type Lie = 'truth' | 'drops' | 'repeats' | 'delays' | 'mixes up' | 'garbles' | 'holds' | 'throws';
+export const LIES: readonly Lie[] = [
   'truth',
   'drops',
   'repeats',
@@ -20,8 +20,10 @@ export interface LyingLayer extends Layer {
 /**
  * A layer that drops, repeats what it once knew, delays, gives other tenants' entries, garbles, says that somebody is at it
  * when nobody is, and throws: each as often as the truth, always in the same order.
+ *
+ * @param lies what it knows; for instance one lie and the truth
  */
-export function createLyingLayer(seed = 1): LyingLayer {
+export function createLyingLayer(lies: readonly Lie[] = LIES, seed = 1): LyingLayer {
   const entries = new Map<string, string[]>();
   const forgotten = new Set<string>();
   const told: Record<Lie, number> = Object.fromEntries(LIES.map((lie) => [lie, 0])) as Record<Lie, number>;
@@ -38,7 +40,7 @@ export function createLyingLayer(seed = 1): LyingLayer {
     name: 'lying',
     told,
     async ask(identity) {
-      const lie = LIES[random(LIES.length)] ?? 'truth';
+      const lie = lies[random(lies.length)] ?? 'truth';
       told[lie] += 1;
       const texts = at(identity);
       switch (lie) {

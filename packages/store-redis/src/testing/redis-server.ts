@@ -89,7 +89,7 @@ export async function startSentinel(primary: RedisServer): Promise<{ port: numbe
     `dir ${dir}`,
     `sentinel monitor main 127.0.0.1 ${primary.port} 1`,
     'sentinel down-after-milliseconds main 500',
-    'sentinel failover-timeout main 5000',
+    'sentinel failover-timeout main 1000',
   ];
   const file = join(dir, 'sentinel.conf');
   writeFileSync(file, `${settings.join('\n')}\n`);
@@ -107,6 +107,35 @@ export async function startSentinel(primary: RedisServer): Promise<{ port: numbe
     },
   };
 }
+
+/** Three primaries without replicas; each serves what is left when another is gone. */
+export async function startCluster(): Promise<readonly RedisServer[]> {
+  const nodes = await Promise.all(
+    Array.from({ length: 3 }, async () => {
+      const busPort = await freePort();
+      const settings = ['--cluster-enabled', 'yes', '--cluster-port', String(busPort)];
+      settings.push('--cluster-announce-ip', '127.0.0.1', '--cluster-require-full-coverage', 'no');
+      return { redis: await startRedisServer(...settings), busPort };
+    }),
+  );
+  const [first] = nodes;
+  for (const [index, { redis, busPort }] of nodes.entries()) {
+    await redis.admin.cluster('ADDSLOTSRANGE', ...(SLOTS[index] ?? []));
+    await first?.redis.admin.cluster('MEET', '127.0.0.1', redis.port, busPort);
+  }
+  for (const { redis } of nodes) {
+    while (!/cluster_state:ok[\s\S]*cluster_known_nodes:3/.test(await redis.admin.cluster('INFO'))) {
+      await new Promise((resolve) => setTimeout(resolve, 25));
+    }
+  }
+  return nodes.map(({ redis }) => redis);
+}
+
+const SLOTS = [
+  [0, 5460],
+  [5461, 10_922],
+  [10_923, 16_383],
+] as const;
 
 export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {

@@ -59,14 +59,15 @@ export function createFakeQueue(world: World, send: Send): FakeQueue {
           const running = new Set<Promise<void>>();
           let stopped = false;
           const poll = (): void => {
-            world.after(random.between(2, world.faulty ? 40 : 200), owner, async () => {
-              if (stopped) return;
-              if (running.size < concurrency) {
-                const row = await ask('fetch job', next).catch(() => undefined);
-                if (row !== undefined && !stopped) start(row);
-              }
-              poll();
-            });
+            world.after(random.between(2, world.faulty ? 40 : 200), owner, () => void look());
+          };
+          const look = async (): Promise<void> => {
+            if (stopped) return;
+            if (running.size < concurrency) {
+              const row = await ask('fetch job', next).catch(() => undefined);
+              if (row !== undefined && !stopped) start(row);
+            }
+            poll();
           };
           const start = ({ id, job }: Row): void => {
             world.log(() => `${owner.name} gets the job`);

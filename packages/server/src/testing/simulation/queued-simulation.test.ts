@@ -24,6 +24,14 @@ test(`${SEEDS} seeds of queued work: one effect, one charge, one answer, nobody 
   expect(told / runs).toBeGreaterThan(0.8);
 });
 
+test('a seed is the same run each time, event by event', async () => {
+  for (let seed = 1; seed <= 50; seed++) {
+    const { log } = await simulate(seed, { logging: true, queued: true });
+    const again = await simulate(seed, { logging: true, queued: true });
+    expect(again.log.join('\n') === log.join('\n'), `seed ${seed}`).toBe(true);
+  }
+});
+
 describe('seeds that once failed hold', () => {
   test.each([
     [4399, 'a lost attempt was given a job under an id that the queue had seen and lost'],
