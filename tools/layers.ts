@@ -48,7 +48,18 @@ export const RULES: readonly PackageRules[] = [
     layers: [],
     mayImport: ['@semel/contract', '@semel/contract/v1', '@semel/contract/v1/pure', '@semel/server/store'],
   },
-  { folder: 'packages/cli', layers: [], mayImport: ['@semel/server/inspect'] },
+  {
+    folder: 'packages/cli',
+    layers: [],
+    mayImport: [
+      '@semel/server',
+      '@semel/server/inspect',
+      '@semel/server/store',
+      '@semel/store-postgres',
+      '@semel/store-postgres/jobs',
+      '@semel/store-redis',
+    ],
+  },
 ];
 
 /** Tests, and what is there only for them: they may import what they test and what they test with. */

@@ -17,6 +17,8 @@ test('an empty environment gives an embedded server on port 4000 with demo keys'
     host: '127.0.0.1',
     databaseUrl: undefined,
     servers: 1,
+    payout: { maxAttempts: 10, backoff: { minMs: 1_000, maxMs: 300_000 } },
+    workerConcurrency: 4,
     redisUrl: undefined,
     redisPrefix: 'semel:',
     providerUrl: undefined,
@@ -118,6 +120,12 @@ test.each(['shop.example', 'https://shop.example/', 'https://*.example', 'null',
   'an origin of %j is refused',
   (CORS_ORIGINS) => expect(message({ CORS_ORIGINS })).toContain('CORS_ORIGINS must be origins such as'),
 );
+
+test('a shortest pause between payout attempts that is longer than the longest is refused', () => {
+  expect(() => readSettings({ PAYOUT_BACKOFF_MIN_MS: '500', PAYOUT_BACKOFF_MAX_MS: '400' })).toThrow(
+    'PAYOUT_BACKOFF_MIN_MS must not be larger than PAYOUT_BACKOFF_MAX_MS',
+  );
+});
 
 test('Redis and the number of servers are settings; what is wrong with them is named', () => {
   expect(readSettings({})).toMatchObject({ servers: 1, redisUrl: undefined, redisPrefix: 'semel:' });

@@ -2,15 +2,9 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { inspectReport } from '@semel/server/inspect';
 import { expect, test } from 'vitest';
-import { run } from './cli.ts';
+import { type Ended, runCommand } from './testing/terminal.ts';
 
 const fixtures = join(import.meta.dirname, 'inspect/fixtures');
-
-interface Ended {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 /** The command as a shell runs it. */
 function shell(...args: string[]): Promise<Ended> {
@@ -24,20 +18,7 @@ function shell(...args: string[]): Promise<Ended> {
 }
 
 /** The same without a process of its own. */
-async function semel(...args: string[]): Promise<Ended> {
-  let [stdout, stderr] = ['', ''];
-  const code = await run(args, {
-    write: (text) => {
-      stdout += text;
-    },
-    complain: (text) => {
-      stderr += text;
-    },
-    cwd: fixtures,
-    colours: false,
-  });
-  return { code, stdout, stderr };
-}
+const semel = (...args: string[]) => runCommand(args, { cwd: fixtures });
 
 test('findings are printed for people, grouped by what they have in common, and fail', async () => {
   const { code, stdout } = await shell('inspect', 'shop.fixture.ts');
@@ -125,11 +106,11 @@ test.each([
 test('help says what there is, and how it is used', async () => {
   const overview = await semel('--help');
   expect(overview).toMatchObject({ code: 0, stderr: '' });
-  expect(overview.stdout).toContain('  inspect  looks at a router before it goes live\n');
+  expect(overview.stdout).toContain('  inspect     looks at a router before it goes live\n');
   expect((await semel('inspect', '--help')).stdout).toContain('--fail-on <severity>');
   expect((await semel()).code).toBe(2);
   expect(await semel('inspcet')).toMatchObject({
     code: 2,
-    stderr: 'semel: there is no command inspcet. There is: inspect\n',
+    stderr: 'semel: there is no command inspcet. There is: inspect, migrate, doctor, operations\n',
   });
 });

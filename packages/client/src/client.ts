@@ -7,17 +7,28 @@ import { systemClock } from './clock.ts';
 import { createBudget } from './delivery/budget.ts';
 import type { Core } from './delivery/send.ts';
 import { createEvents, type SemelEventType, type SemelListener } from './events.ts';
+import { fingerprintOf } from './intent/fingerprint.ts';
+import { createIntent, type Intent, type IntentParts } from './intent/intent.ts';
 import { createActions } from './intent/key.ts';
-import type { Journal } from './journal/journal.ts';
+import { createBook } from './journal/book.ts';
+import { type Journal, type JournalRecord, nameOf } from './journal/journal.ts';
 import { memoryJournal } from './journal/memory.ts';
 import { policyFrom, type SemelClientOptions } from './options.ts';
+import { systemConnectivity } from './presence/connectivity.ts';
+
+/** An action whose outcome isn't known. */
+export interface PendingOperation extends JournalRecord {
+  /** This page is working on it. */
+  readonly live: boolean;
+}
 
 /** Sends every user action under one key until its outcome is known. */
 export interface SemelClient {
   /**
    * The tRPC link. Comes before the terminating link, whose `headers` and `fetch` have to be this client's. Mutations get
    * a key; queries and subscriptions pass untouched, and so does a call with `context: { idempotency: false }`.
-   * A key of your own: `context: { idempotencyKey: 'k' }` (or `{ key, ageMs }`, when it was made earlier).
+   * A key of your own: `context: { idempotencyKey: 'k' }` (or `{ key, ageMs }`, when it was made earlier). What the user
+   * wants done: `context: { intent }`. A call that a page brings back after a reload: `context: { resume: true }`.
    *
    * Guarantees: all attempts of one call carry one key, which is never renewed, whatever the answer; an aborted signal
    * rejects in the same tick and nothing is sent afterwards; mutations of one tick stay one batch.
@@ -40,6 +51,23 @@ export interface SemelClient {
   fetch: typeof createFetch;
   /** Listens to one type of event; returns what ends it. A throwing listener is ignored. */
   on<TType extends SemelEventType>(type: TType, listener: SemelListener<TType>): () => void;
+  /**
+   * Names what a user wants done: the same name and parts are the same intent, in every tab and after a reload, as far as
+   * the journal reaches. Costs nothing until it's run.
+   *
+   * @throws TypeError for a part that is `undefined`, `null` or `NaN`
+   *
+   * @example
+   * const pay = semel.intent('checkout', [cartId]);
+   * await client.orders.create.mutate(order, { context: { intent: pay } });
+   */
+  intent(name: string, parts?: IntentParts): Intent;
+  /** What isn't settled, of the present scope and deployment, oldest first. */
+  pending(): Promise<PendingOperation[]>;
+  /** Strikes a record out, whatever became of the action: its intent's next run is a new one. */
+  forget(record: JournalRecord): Promise<void>;
+  /** Strikes out all records of the present scope: for a logout. What is under way goes on, unrecorded. */
+  purge(): Promise<void>;
   /** The journal in use. */
   readonly journal: Journal;
 }
@@ -55,10 +83,10 @@ export interface SemelClient {
  */
 export function createSemelClient(options: SemelClientOptions = {}): SemelClient {
   const policy = policyFrom(options);
-  const clock = options.clock ?? systemClock;
+  const { clock = systemClock, random = Math.random, scope } = options;
+  const journal: Journal = options.journal ?? memoryJournal();
   const events = createEvents(options.onEvent);
-  const journal = options.journal ?? memoryJournal();
-  const random = options.random ?? Math.random;
+  const book = createBook(journal, clock, scope, options.deployment);
   const core: Core = {
     policy,
     clock,
@@ -66,16 +94,44 @@ export function createSemelClient(options: SemelClientOptions = {}): SemelClient
     random,
     budget: createBudget(policy.retry.budget, random, clock),
     actions: createActions(clock),
-    journal,
+    connectivity: options.connectivity ?? systemConnectivity,
+    book,
+    tabs: options.tabs,
+    live: new Map(),
+    entry(path, input, intent) {
+      if (journal.attach && scope === undefined) events.warn('missing_scope', path);
+      const kept = options.journal && policy.persistInput(path);
+      return {
+        fingerprint: options.journal || intent !== undefined ? fingerprintOf(input) : undefined,
+        ...(kept && { input }),
+      };
+    },
   };
-  return {
+  journal.attach?.({
+    required: policy.required,
+    report: (error, { path = '', key = '' } = {} as JournalRecord) =>
+      events.emit({ type: 'journal_error', path, key, error }),
+  });
+  const client: SemelClient & { core: Core } = {
     journal,
     link: ({ carrier = 'headers' } = {}) => createLink(core, carrier),
     headers: createHeaders,
     fetch: createFetch,
     on: events.on,
+    intent: (name, parts) => createIntent(book, name, parts),
+    async pending() {
+      const records = (await book.mine()).filter(({ state }) => state !== 'completed');
+      return records.map((record) => ({ ...record, live: core.live.has(nameOf(record)) }));
+    },
+    forget: async (record) => journal.settle(record),
+    async purge() {
+      for (const record of await journal.list()) {
+        if (record.scope === book.owner().scope) await journal.settle(record);
+      }
+    },
     core,
-  } as SemelClient;
+  };
+  return client;
 }
 
 /** What the functions beside the client work with; not a part of its public face. */

@@ -1,3 +1,4 @@
+import type { JournalRecord } from './journal/journal.ts';
 import type { Outcome, UnknownReason } from './outcome.ts';
 
 /** Looks for a branded error in a chain of causes: tRPC wraps whatever a link or a fetch throws. */
@@ -22,17 +23,15 @@ export type SemelClientErrorCode = 'in_flight' | 'accepted' | UnknownReason;
 export class SemelClientError extends Error {
   /** Recognised across duplicate copies of this package. */
   readonly semel = 'SemelClientError';
-  readonly code: SemelClientErrorCode;
-  readonly outcome: OpenOutcome;
+  declare readonly code: SemelClientErrorCode;
+  declare readonly outcome: OpenOutcome;
 
   constructor(outcome: OpenOutcome) {
     const code = outcome.status === 'unknown' ? outcome.reason : outcome.status;
     super(`${code}: no definite answer`, {
       cause: outcome.status === 'accepted' ? undefined : outcome.cause,
     });
-    this.name = this.semel;
-    this.code = code;
-    this.outcome = outcome;
+    Object.assign(this, { name: this.semel, code, outcome });
   }
 
   /** Whether a value is this error itself. */
@@ -52,21 +51,42 @@ export class SemelClientError extends Error {
  */
 export class HttpAnswerError extends Error {
   readonly semel = 'HttpAnswerError';
-  readonly status: number;
-  readonly headers: Headers;
+  declare readonly status: number;
+  declare readonly headers: Headers;
   /** The body as text. */
-  readonly body: string;
+  declare readonly body: string;
 
   constructor(status: number, headers: Headers, body: string) {
     super(`HTTP ${status}`);
-    this.name = this.semel;
-    this.status = status;
-    this.headers = headers;
-    this.body = body;
+    Object.assign(this, { name: this.semel, status, headers, body });
   }
 
   /** This error, or the one that a `TRPCClientError` wraps; `undefined` for all else. */
   static from(value: unknown): HttpAnswerError | undefined {
     return find(value, 'HttpAnswerError');
+  }
+}
+
+/**
+ * An intent was run with another input than the first time. Nothing was sent: under its key the server would refuse it,
+ * and under a new one the first might happen as well. Run it with its first input to learn what became of that (or
+ * `resume`); then `await intent.next()` makes the next run a new action. `next({ force: true })` gives the first one up,
+ * whatever became of it.
+ */
+export class IntentConflictError extends Error {
+  readonly semel = 'IntentConflictError';
+  readonly code = 'intent_conflict';
+  declare readonly intent: string;
+  /** The action that stands in the way. */
+  declare readonly record: JournalRecord;
+
+  constructor(record: JournalRecord) {
+    super('intent_conflict: open, or run with another input. Settle it, then next()');
+    Object.assign(this, { name: this.semel, intent: record.intent, record });
+  }
+
+  /** This error, or the one that a `TRPCClientError` wraps; `undefined` for all else. */
+  static from(value: unknown): IntentConflictError | undefined {
+    return find(value, 'IntentConflictError');
   }
 }

@@ -1,6 +1,8 @@
 import type { Clock } from './clock.ts';
 import type { SemelEvent } from './events.ts';
 import type { Journal } from './journal/journal.ts';
+import type { Connectivity } from './presence/connectivity.ts';
+import type { Tabs } from './presence/presence.ts';
 
 /** Sending again after a failure. Every attempt of one call carries the same key. */
 export interface RetryOptions {
@@ -47,6 +49,23 @@ export interface SemelClientOptions {
   statusPath?: string;
   /** Where calls are written down before they are sent. @default memoryJournal() */
   journal?: Journal;
+  /**
+   * Whose actions these are: an opaque id of the signed-in user, asked for at every call. Records of another scope are
+   * never resumed.
+   */
+  scope?: string | (() => string | undefined);
+  /** Which server they are for, where one browser storage meets several. Records of another are never resumed. */
+  deployment?: string;
+  /** How long the server remembers a key; nothing older is sent blindly. @default 86_400_000 */
+  retentionMs?: number;
+  /** Whether a call's input may be written down too, so that it can be sent again after a reload. @default () => false */
+  persistInput?: (path: string) => boolean;
+  /** `required`: what the journal can't write down isn't sent, but rejected. @default 'best-effort' */
+  durability?: 'best-effort' | 'required';
+  /** Lets the tabs of one browser wait for each other: `browserTabs()` of `@semel/client/tabs`. */
+  tabs?: Tabs;
+  /** @default navigator.onLine and the `online` event */
+  connectivity?: Connectivity;
   clock?: Clock;
   /** Uniform in 0 … 1. @default Math.random */
   random?: () => number;
@@ -60,6 +79,9 @@ export interface Policy {
   readonly inFlight: PollOptions;
   readonly accepted: AcceptedOptions;
   readonly statusPath: string;
+  readonly retentionMs: number;
+  readonly persistInput: (path: string) => boolean;
+  readonly required: boolean;
 }
 
 export const policyFrom = (options: SemelClientOptions): Policy => ({
@@ -76,4 +98,7 @@ export const policyFrom = (options: SemelClientOptions): Policy => ({
   inFlight: { firstMs: 150, factor: 1.6, capMs: 2_000, ...options.inFlight },
   accepted: { wait: true, deadlineMs: 600_000, ...options.accepted },
   statusPath: options.statusPath ?? 'idempotency.status',
+  retentionMs: options.retentionMs ?? 86_400_000,
+  persistInput: options.persistInput ?? (() => false),
+  required: options.durability === 'required',
 });

@@ -25,14 +25,14 @@ export async function createPayout(
   const payoutId = `po_${operation.id}`;
   const order: PayoutOrder = { payoutId, ...request };
 
-  await operation.progress({ stage: 'sending' });
+  operation.progress({ stage: 'sending' });
   const answer = await operation.step('transfer', { input: order }, (childKey) =>
     provider.payOut(order, childKey).catch((error: unknown) => {
       throw errorForCaller(error);
     }),
   );
   if (answer.kind === 'sent') refs.learned(operation.id, answer.providerRef);
-  await operation.progress({ stage: 'booking' });
+  operation.progress({ stage: 'booking' });
 
   // A refused payout is a fact too: its row and the stored refusal commit together.
   return operation.settle<Payout>(async (tx) => {

@@ -1,5 +1,5 @@
-import { parseArgs } from 'node:util';
 import { type InspectReport, inspect, SEVERITIES, type Severity } from '@semel/server/inspect';
+import { parsed } from '../arguments.ts';
 import { type Command, CommandError } from '../command.ts';
 import { loadTarget } from './load-target.ts';
 import { renderReport } from './render-report.ts';
@@ -42,8 +42,14 @@ interface Options {
   readonly failOn: Severity;
 }
 
+const OPTIONS = {
+  export: { type: 'string' },
+  json: { type: 'boolean', default: false },
+  'fail-on': { type: 'string', default: 'error' },
+} as const;
+
 function optionsFrom(args: readonly string[]): Options {
-  const { values, positionals } = parsed(args);
+  const { values, positionals } = parsed(args, OPTIONS);
   const [module, ...more] = positionals;
   if (module === undefined) throw new CommandError('which module? semel inspect ./src/router.ts');
   if (more.length > 0) throw new CommandError(`one module at a time, not also ${more.join(', ')}`);
@@ -52,22 +58,6 @@ function optionsFrom(args: readonly string[]): Options {
     throw new CommandError(`--fail-on takes ${SEVERITIES.join(', ')}, not ${failOn}`);
   }
   return { module, exported: values.export, json: values.json, failOn: failOn as Severity };
-}
-
-function parsed(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        export: { type: 'string' },
-        json: { type: 'boolean', default: false },
-        'fail-on': { type: 'string', default: 'error' },
-      },
-    });
-  } catch (error) {
-    throw new CommandError(error instanceof Error ? error.message : String(error));
-  }
 }
 
 /** Accepted findings never fail. */

@@ -1,13 +1,13 @@
-import { styleText } from 'node:util';
 import type { Finding, InspectReport, Severity } from '@semel/server/inspect';
+import { count } from '../terminal/ages.ts';
+import { painter } from '../terminal/paint.ts';
 
 const TITLE: Readonly<Record<Severity, string>> = { error: 'Errors', warning: 'Warnings', advice: 'Advice' };
 const COLOUR = { error: 'red', warning: 'yellow', advice: 'cyan' } as const;
 
 /** For people: by severity, and within it what has the same reason together. */
-export function renderReport(report: InspectReport, { colours }: { readonly colours: boolean }): string {
-  const paint = (style: Parameters<typeof styleText>[0], text: string): string =>
-    colours ? styleText(style, text, { validateStream: false }) : text;
+export function renderReport(report: InspectReport, options: { readonly colours: boolean }): string {
+  const paint = painter(options);
   const { findings, summary, unseen } = report;
   const lines: string[] = [];
   for (const severity of ['error', 'warning', 'advice'] as const) {
@@ -42,8 +42,6 @@ export function renderReport(report: InspectReport, { colours }: { readonly colo
   lines.push(`${looked}: ${counts.join(', ')}`);
   return `${lines.join('\n')}\n`;
 }
-
-const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
 
 type Group = readonly [Finding, ...Finding[]];
 

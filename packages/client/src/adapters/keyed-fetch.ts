@@ -10,6 +10,7 @@ import { type Core, send } from '../delivery/send.ts';
 import { parsed } from '../delivery/verdict.ts';
 import type { Start } from '../delivery/within.ts';
 import { HttpAnswerError } from '../errors.ts';
+import { type Intent, intentId } from '../intent/intent.ts';
 import type { Outcome } from '../outcome.ts';
 
 type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>;
@@ -18,6 +19,8 @@ type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>;
 export interface KeyedRequestInit extends Omit<RequestInit, 'body'> {
   /** @default a new one */
   key?: string | IdempotencyKey;
+  /** What the user wants done: run again, it's the same action. A `key` goes before it. */
+  intent?: Intent | string;
   body?: Exclude<BodyInit, ReadableStream> | null;
 }
 
@@ -45,11 +48,12 @@ async function request(
   core: Core,
   base: Fetch,
   url: string | URL,
-  { key, ...init }: KeyedRequestInit,
+  { key, intent, ...init }: KeyedRequestInit,
 ): Promise<Outcome<Response>> {
   const { method = 'POST', body, signal } = init;
   if (body instanceof ReadableStream) throw new TypeError('a stream cannot be sent twice');
-  const action = core.actions.of(`${method} ${url}`, undefined, key);
+  const path = `${method} ${url}`;
+  const action = core.actions.of(path, undefined, key, intentId(intent));
   let location = url;
   const start =
     <T>(
@@ -68,9 +72,10 @@ async function request(
         .catch(reject);
       return () => end.abort();
     };
-  const { outcome } = await send(
+  const { outcome, value } = await send(
     core,
     action,
+    core.entry(path, body, action.intent),
     {
       keyed: () => true,
       attempt: (sent) =>
@@ -99,5 +104,9 @@ async function request(
     },
     signal ?? new AbortController().signal,
   );
-  return outcome as Outcome<Response>;
+  // Two calls that have one answer read a body each.
+  return {
+    ...outcome,
+    ...(outcome.status === 'completed' && { data: value?.data.clone() }),
+  } as Outcome<Response>;
 }

@@ -1,9 +1,10 @@
 import { HEADER, type IdempotencyKey, isAcceptedBody, wrapInput } from '@semel/contract/v1/pure';
 import type { Operation, OperationLink, TRPCLink } from '@trpc/client';
 import type { Call } from '../delivery/deliver.ts';
-import { type Core, send } from '../delivery/send.ts';
+import { adopt, type Core, send } from '../delivery/send.ts';
 import type { Start } from '../delivery/within.ts';
 import { type OpenOutcome, SemelClientError } from '../errors.ts';
+import { type Intent, intentId } from '../intent/intent.ts';
 import { CARRIED, type Carried, type Carrier } from './carrier.ts';
 import { takeSlot } from './slot.ts';
 
@@ -18,15 +19,29 @@ interface Answered {
   context?: { response?: { headers: Headers }; responseJSON?: unknown };
 }
 
+/** What a call's `context` may say. */
+interface CallContext {
+  idempotency?: false;
+  idempotencyKey?: string | IdempotencyKey;
+  intent?: Intent | string;
+  resume?: boolean;
+}
+
 /** The link. One call through it is one user action: one key, however often it's sent. */
 export const createLink =
   (core: Core, carrier: Carrier): TRPCLink<Any> =>
   () =>
   ({ op, next }) => {
-    const { signal, context } = op;
-    if (op.type !== 'mutation' || context.idempotency === false) return next(op);
+    const { signal, path, input } = op;
+    const { idempotency, idempotencyKey, intent, resume } = op.context as CallContext;
+    if (op.type !== 'mutation' || idempotency === false) {
+      if (idempotencyKey ?? intent) core.events.warn('key_on_query', path);
+      return next(op);
+    }
     const slot = takeSlot();
-    const action = core.actions.of(op.path, op.input, context.idempotencyKey as string | IdempotencyKey);
+    const id = intentId(intent);
+    const action = core.actions.of(path, input, idempotencyKey, id);
+    const entry = core.entry(path, input, action.intent);
     const call = callFrom(op, next, carrier, core.policy.statusPath);
     return observable((observer) => {
       const end = new AbortController();
@@ -34,7 +49,9 @@ export const createLink =
       if (signal?.aborted) abort();
       signal?.addEventListener('abort', abort);
       let done = false;
-      void send(core, action, call, end.signal).then((delivered) => {
+      const sent = () => send(core, action, entry, call, end.signal);
+      const fresh = !idempotencyKey && id === undefined && !action.sent;
+      void (resume && fresh ? adopt(core, action, entry, sent) : sent()).then((delivered) => {
         const { outcome } = delivered;
         done = true;
         // `wait()` of an accepted outcome goes on under the same signal.

@@ -3,9 +3,10 @@ import type { Clock } from '../clock.ts';
 import type { SemelEvent } from '../events.ts';
 import type { Policy } from '../options.ts';
 import type { Outcome, UnknownReason } from '../outcome.ts';
+import type { Connectivity } from '../presence/connectivity.ts';
 import { atLeast, backoffMs, pollMs, SLOW_POLL } from './backoff.ts';
 import type { Budget, Share } from './budget.ts';
-import { watchAccepted } from './polling.ts';
+import { type Status, watchAccepted } from './polling.ts';
 import { verdict } from './verdict.ts';
 import { type Start, within } from './within.ts';
 
@@ -54,13 +55,14 @@ export interface Delivery<T> {
 }
 
 /** An event, before the action's name is put to it. */
-type Told<TEvent> = TEvent extends { path: string } ? Omit<TEvent, 'path' | 'key'> : never;
+type Told<TEvent> = TEvent extends { key: string } ? Omit<TEvent, 'path' | 'key' | 'intent'> : never;
 
 export interface DeliveryTools {
   readonly clock: Clock;
   readonly random: () => number;
   readonly budget: Budget;
   readonly policy: Policy;
+  readonly connectivity: Connectivity;
 }
 
 /**
@@ -70,7 +72,7 @@ export interface DeliveryTools {
 export async function deliver<T>(
   call: Call<T>,
   { attempt, key, signal, lost, resume, tell, wait }: Delivery<T>,
-  { clock, random, budget, policy: { retry, inFlight, accepted } }: DeliveryTools,
+  { clock, random, budget, connectivity, policy: { retry, inFlight, accepted } }: DeliveryTools,
 ): Promise<Delivered<T>> {
   let watched = resume;
   let failures = 0;
@@ -96,7 +98,9 @@ export async function deliver<T>(
       const { value, body } = watched;
       const { operationId, pollAfterMs } = body;
       const firstMs = Math.max(pollAfterMs, pollMs(inFlight, polls++));
-      const watch = { timed, left, limit, inFlight };
+      const progress = ({ state, progress }: Status) =>
+        tell({ type: 'progress', operationId, state: state ?? 'not_found', progress });
+      const watch = { timed, left, limit, inFlight, progress };
       if (!(accepted.wait || resume) || !(await watchAccepted(call.status(operationId), firstMs, watch))) {
         return {
           ...(!accepted.wait && { value }),
@@ -156,6 +160,14 @@ export async function deliver<T>(
         const { reason } = v;
         const nothingBegun = reason === 'store';
         lost ||= !nothingBegun;
+        if (reason === 'network' && keyed && !connectivity.online()) {
+          tell({ type: 'offline' });
+          // No failure of the server's, so nothing is charged. Now and then it's tried all the same: a browser may be wrong.
+          await timed(Math.min(left(), retry.capMs), (back) =>
+            connectivity.onceOnline(() => back(undefined)),
+          );
+          if (left() > 0) continue;
+        }
         share = budget.share(rootOf(cause));
         // What left without its key must not be sent twice.
         waitMs =

@@ -4,6 +4,13 @@ import { pollMs } from './backoff.ts';
 import { verdict } from './verdict.ts';
 import type { Answer, Start } from './within.ts';
 
+/** What is read of a status. */
+export interface Status {
+  state?: OperationState;
+  retryAfterMs?: number;
+  progress?: unknown;
+}
+
 interface Watch {
   /** Runs something until it settles, the time is up or the caller aborts. */
   timed: <T>(ms: number, start?: Start<T>) => Promise<Answer<T>>;
@@ -12,6 +19,8 @@ interface Watch {
   left: () => number;
   /** Time for one query. */
   limit: () => number;
+  /** Hears every status. */
+  progress: (status: Status) => void;
 }
 
 /** States that end without anyone doing anything. */
@@ -28,7 +37,7 @@ const RUNNING: readonly (OperationState | undefined)[] = ['accepted', 'processin
 export async function watchAccepted(
   status: Start<unknown>,
   firstMs: number,
-  { timed, inFlight, left, limit }: Watch,
+  { timed, inFlight, left, limit, progress }: Watch,
 ): Promise<boolean> {
   let waitMs = firstMs;
   for (let polls = 0; waitMs < left(); polls++) {
@@ -37,10 +46,9 @@ export async function watchAccepted(
     if (answer.type === 'aborted' || verdict(answer).kind === 'rejected') return true;
     waitMs = pollMs(inFlight, polls);
     if (answer.type === 'value') {
-      const { state, retryAfterMs = 0 } = (answer.value ?? {}) as {
-        state?: OperationState;
-        retryAfterMs?: number;
-      };
+      const status = (answer.value ?? {}) as Status;
+      const { state, retryAfterMs = 0 } = status;
+      progress(status);
       if (!RUNNING.includes(state)) return true;
       waitMs = Math.max(waitMs, retryAfterMs);
     }

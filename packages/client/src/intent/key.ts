@@ -4,8 +4,10 @@ import { type Clock, type Moment, momentOf } from '../clock.ts';
 /** One user action: its key, when that was made, and how often it has been sent. */
 export interface Action {
   readonly path: string;
-  readonly key: string;
-  readonly made: Moment;
+  /** An intent's, until the journal has said under which it was begun. */
+  key: string;
+  made: Moment;
+  readonly intent?: string | undefined;
   readonly input?: object;
   sent: number;
   /** It was sent, and nobody knows what became of that. */
@@ -20,20 +22,20 @@ export const newKey = (): string =>
 
 export interface Actions {
   /** The action that a call belongs to. @throws TypeError for an explicit key that isn't valid */
-  of(path: string, input: unknown, explicit: string | IdempotencyKey | undefined): Action;
+  of(path: string, input: unknown, explicit: string | IdempotencyKey | undefined, intent?: string): Action;
   /** The action is settled: the next call with its input is a new one. */
   end(action: Action): void;
 }
 
 /**
- * Chooses the key: an explicit one, else the one that the same input reference got before (a TanStack retry calls
- * again with the very same object), else a new one. Nothing here renews a key: only a settled outcome ends it.
- * (Intents, which survive double clicks and reloads, will be asked between the first two.)
+ * Chooses the key: an explicit one, else the intent's (which the journal keeps), else the one that the same input
+ * reference got before (a TanStack retry calls again with the very same object), else a new one. Nothing here renews a
+ * key: only a settled outcome ends it.
  */
 export function createActions(clock: Clock): Actions {
   const byInput = new WeakMap<object, Map<string, Action>>();
   return {
-    of(path, input, explicit) {
+    of(path, input, explicit, intent) {
       if (explicit !== undefined) {
         const { key, ageMs = 0 } = typeof explicit === 'object' ? explicit : { key: explicit };
         if (!isValidKey(key))
@@ -42,8 +44,8 @@ export function createActions(clock: Clock): Actions {
         const lost = ageMs > 0;
         return { path, key, made: momentOf(clock, ageMs), sent: Number(lost), lost };
       }
-      const action = { path, key: newKey(), made: momentOf(clock), sent: 0, lost: false };
-      if (typeof input !== 'object' || !input) return action;
+      const action = { path, key: newKey(), made: momentOf(clock), intent, sent: 0, lost: false };
+      if (intent !== undefined || typeof input !== 'object' || !input) return action;
       const paths = byInput.get(input) ?? new Map<string, Action>();
       const known = paths.get(path) ?? { ...action, input };
       byInput.set(input, paths.set(path, known));

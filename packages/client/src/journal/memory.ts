@@ -1,11 +1,11 @@
-import type { Journal, JournalRecord } from './journal.ts';
+import { isOpen, type Journal, type JournalRecord, nameOf } from './journal.ts';
 
-const nameOf = (record: JournalRecord) => `${record.path} ${record.key}`;
+type AtOnce<T> = {
+  [TName in keyof T]-?: T[TName] extends (...args: infer A) => infer R ? (...args: A) => Awaited<R> : never;
+};
 
 /** A journal whose methods all answer at once. */
-export type SyncJournal = {
-  [TName in keyof Journal]: (...args: Parameters<Journal[TName]>) => Awaited<ReturnType<Journal[TName]>>;
-};
+export type SyncJournal = AtOnce<Pick<Journal, 'claim' | 'update' | 'settle' | 'list'>>;
 
 /**
  * A journal that ends with the page: what is under way at a reload is forgotten.
@@ -23,9 +23,13 @@ export function memoryJournal(maxRecords = 1_000): SyncJournal {
       return known;
     },
     update(record) {
-      if (records.has(nameOf(record))) records.set(nameOf(record), record);
+      const name = nameOf(record);
+      if (isOpen(records.get(name), record)) records.set(name, record);
     },
-    settle: (record) => void records.delete(nameOf(record)),
+    settle(record) {
+      const name = nameOf(record);
+      if (records.get(name)?.key === record.key) records.delete(name);
+    },
     list: () => [...records.values()],
   };
 }

@@ -26,7 +26,7 @@ class ProblemError extends Error {
   }
 }
 
-interface Context {
+export interface Context {
   keys: (IdempotencyKey | undefined)[];
   calls: number;
   replayed: number[];
@@ -166,11 +166,23 @@ export async function startServer() {
       }),
     },
     idempotency: {
-      status: t.procedure.input(z.object({ operationId: z.string() })).query(({ input }) => {
-        const record = [...kept.values()].find(({ operationId }) => operationId === input.operationId);
-        if (record && payoutsDone) record.state = 'completed';
-        return { operationId: input.operationId, state: record?.state ?? 'not_found', retryAfterMs: 1 };
-      }),
+      status: t.procedure
+        .input(
+          z.union([
+            z.object({ operationId: z.string() }),
+            z.object({ procedure: z.string(), key: z.string() }),
+          ]),
+        )
+        .query(({ input }) => {
+          const record =
+            'key' in input
+              ? kept.get(`${input.procedure} ${input.key}`)
+              : [...kept.values()].find(({ operationId }) => operationId === input.operationId);
+          if (record && payoutsDone) record.state = 'completed';
+          const answer = record?.answer;
+          const state = answer ? ('error' in answer ? 'failed' : 'completed') : record?.state;
+          return { operationId: record?.operationId, state: state ?? 'not_found', retryAfterMs: 1 };
+        }),
     },
     ping: t.procedure.query(() => 'pong'),
     unkeyed: t.procedure.mutation(({ ctx }) => ctx.keys.map((key) => key?.key ?? null)),

@@ -11,7 +11,7 @@ import type { FailureCodec } from './failure.ts';
 import { firmly } from './firmly.ts';
 import type { RunRequest } from './request.ts';
 import { openInput, sealedJson } from './sealed-outcomes.ts';
-import { sleep } from './wait.ts';
+import { sleep, withDeadline } from './wait.ts';
 import type { WorkerCall, WorkerProcedure, WorkerProcedures } from './worker-procedures.ts';
 
 /** Another deployment may have the procedure: no attempt is spent on finding out. */
@@ -53,7 +53,10 @@ async function deliver<Tx>(
   job: Job,
   owner: string,
 ): Promise<Executed> {
-  if (!procedures.has(job.procedure)) return putBack(context, job);
+  if (!procedures.has(job.procedure)) {
+    const elsewhere = await putBack(context, procedures, job);
+    if (elsewhere !== undefined) return elsewhere;
+  }
   const traceId = activeTraceId() ?? spanContextOf(job.traceparent)?.traceId;
   const trace: Trace = traceId === undefined ? { actor: 'worker' } : { actor: 'worker', traceId };
   const askedAt = performance.now();
@@ -64,7 +67,8 @@ async function deliver<Tx>(
   context.emit({ type: 'started', cause, ...waitedMs, ...subjectOf(claim, claim) });
   try {
     // A job is only a hint: which procedure it is the record says.
-    await runStarted(context, procedures.get(claim.procedure), claim, work, { trace, askedAt, job });
+    const procedure = procedures.get(claim.procedure);
+    await whileHeld(context, claim, runStarted(context, procedure, claim, work, { trace, askedAt, job }));
   } catch (error) {
     // A handler whose output can't be stored has settled all the same; anything else is tried again.
     const found = await context.store.find(claim.operationId);
@@ -72,6 +76,27 @@ async function deliver<Tx>(
     if (!ended) throw error;
   }
   return 'ran';
+}
+
+/**
+ * A handler that never ends, whatever its signal says, must not keep one of its worker's places for ever. By then its lease
+ * is over: nothing that it writes is taken any more, and the record says who goes on.
+ */
+async function whileHeld<Tx>(
+  { emit }: EngineContext<Tx>,
+  { procedure, operationId, policy }: Claim,
+  running: Promise<void>,
+): Promise<void> {
+  const deadline = performance.now() + policy.maxRunMs + policy.leaseMs;
+  const ended = await withDeadline(
+    running.then(() => true),
+    deadline,
+  );
+  if (ended === true) return;
+  const error = new Error(
+    `${procedure} still runs for ${operationId}, though its lease is over: left to itself`,
+  );
+  emit({ type: 'worker_failed', error });
 }
 
 async function start<Tx>(
@@ -88,14 +113,20 @@ async function start<Tx>(
   }
 }
 
-async function putBack<Tx>({ store, jobs, emit }: EngineContext<Tx>, job: Job): Promise<Executed> {
+/** `undefined`: only the job's name for it is wrong, it is one of ours. */
+async function putBack<Tx>(
+  { store, jobs, emit }: EngineContext<Tx>,
+  procedures: WorkerProcedures<Tx>,
+  job: Job,
+): Promise<Executed | undefined> {
   const found = await store.find(job.operationId);
   if (found === undefined) return 'absent';
   const { operationId, scope, procedure, state } = found.record;
+  if (procedures.has(procedure)) return undefined;
   if (isSettled(state) || state === 'suspended' || state === 'dead') return 'not_now';
   emit({ type: 'unknown_procedure', operationId, scope, procedure });
   const delayMs = ELSEWHERE_MS.minMs + Math.floor(Math.random() * (ELSEWHERE_MS.maxMs - ELSEWHERE_MS.minMs));
-  await jobs?.send(undefined, job, { id: freshJobId(), delayMs });
+  await jobs?.send(undefined, jobOf(found.record, job.traceparent), { id: freshJobId(), delayMs });
   return 'elsewhere';
 }
 
@@ -190,5 +221,11 @@ export async function sendNext<Tx>(
   }
 }
 
-const textOf = (error: unknown): string =>
-  (error instanceof Error ? `${error.name}: ${error.message}` : String(error)).slice(0, MAX_ERROR_CHARS);
+function textOf(error: unknown): string {
+  try {
+    const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    return text.slice(0, MAX_ERROR_CHARS);
+  } catch {
+    return 'What was thrown has no text';
+  }
+}

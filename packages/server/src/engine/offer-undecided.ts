@@ -1,8 +1,8 @@
 import { childKey } from '@semel/contract/v1/pure';
 import { jobId } from '../jobs/job-id.ts';
 import { jobOf } from '../jobs/job-of.ts';
-import type { Decision, Resolution } from '../store/decision-port.ts';
-import type { OperationRecord } from '../store/port.ts';
+import type { Decided, Decision, Resolution } from '../store/decision-port.ts';
+import type { OperationRecord, Sighting } from '../store/port.ts';
 import { type EngineContext, subjectOf } from './engine-context.ts';
 import type { DescribedError } from './failure.ts';
 import type { Resolved, UndecidedOperation } from './policy.ts';
@@ -42,7 +42,7 @@ async function ask<Tx>(
   const { store } = context;
   const { operationId } = record;
   const found = await store.find(operationId);
-  if (found === undefined || !isQuiet(found.record, found.now)) return;
+  if (found === undefined || !(await isQuiet(context, found))) return;
   const undecided = await undecidedFrom(context, procedure, record);
   if (undecided === undefined) return;
   const decision: Decision = { actor: 'resolver', reason: `the resolver of ${record.procedure}` };
@@ -71,11 +71,15 @@ async function ask<Tx>(
 }
 
 /**
- * A process that was only paused finds out, by its lease, that it was given up, before it begins anything new. A dead one has
- * ended by itself.
+ * A process that was only paused finds out, by its lease, that it was given up, before it begins anything new. One whose last
+ * attempt has itself said that it failed need not be waited for.
  */
-const isQuiet = ({ state, updatedAt, policy }: OperationRecord, now: number): boolean =>
-  state === 'dead' || (state === 'suspended' && now >= updatedAt + policy.leaseMs);
+async function isQuiet<Tx>({ store }: EngineContext<Tx>, { record, now }: Sighting): Promise<boolean> {
+  const { operationId, state, updatedAt, policy } = record;
+  if (state !== 'dead' && state !== 'suspended') return false;
+  if (now >= updatedAt + policy.leaseMs) return true;
+  return state === 'dead' && (await store.history(operationId)).at(-1)?.actor === 'worker';
+}
 
 /** `undefined` and an alert where what is known of it can't be read: then a person has to decide. */
 async function undecidedFrom<Tx>(
@@ -115,6 +119,7 @@ async function resolutionFrom<Tx>(
   resolved: Resolved,
 ): Promise<Resolution | undefined> {
   if (resolved === undefined || resolved === 'run_again') return undefined;
+  refuseUnclear(resolved);
   const outcomes = outcomesOf(context, procedure.outcomes, record);
   const { maxOutcomeBytes } = procedure.policy;
   const call = () =>
@@ -130,6 +135,17 @@ async function resolutionFrom<Tx>(
   return { to: 'failed', outcome: outcomes.fromError(error, maxOutcomeBytes) };
 }
 
+/** What it says is for ever: a misspelt answer must not become one. */
+function refuseUnclear(resolved: unknown): void {
+  if (typeof resolved === 'object' && resolved !== null) {
+    const { failed } = resolved as { readonly failed?: unknown };
+    if ('completed' in resolved ? !('failed' in resolved) : failed !== undefined) return;
+  }
+  throw new TypeError(
+    "A resolver answers { completed: output }, { failed: error }, 'run_again' or undefined, and one of them alone",
+  );
+}
+
 function isDescribed(error: unknown): error is DescribedError {
   if (typeof error !== 'object' || error === null || error instanceof Error) return false;
   const { httpStatus, code, message } = error as Partial<DescribedError>;
@@ -137,23 +153,41 @@ function isDescribed(error: unknown): error is DescribedError {
 }
 
 async function letRunAgain<Tx>(
-  { store, jobs, emit }: EngineContext<Tx>,
+  context: EngineContext<Tx>,
   record: OperationRecord,
   decision: Decision,
 ): Promise<void> {
+  const { store, emit } = context;
   const { operationId } = record;
   const isQueued = record.policy.mode === 'queued';
   const decided = isQueued
-    ? await store.decisions.redrive(
-        operationId,
-        { grantAttempts: GRANTED_ATTEMPTS },
-        async (tx, after) =>
-          jobs?.send(tx, jobOf(after), { id: jobId(operationId, after.version), delayMs: 0 }),
-        decision,
-      )
+    ? await redriveAsSeen(context, record, decision)
     : await store.decisions.release(operationId, decision);
-  if (decided.kind !== 'done') return;
+  if (decided?.kind !== 'done') return;
   const { state: to } = decided.record;
   const action = isQueued ? 'redriven' : 'released';
   emit({ type: 'decided', action, to, actor: 'resolver', ...subjectOf(record, decided.record) });
+}
+
+/** Only as it was when its resolver was asked: it may have been redriven and have run since, and be undecided again. */
+async function redriveAsSeen<Tx>(
+  { store, jobs }: EngineContext<Tx>,
+  { operationId, version }: OperationRecord,
+  decision: Decision,
+): Promise<Decided | undefined> {
+  const stale = new Error('It has changed since its resolver was asked');
+  try {
+    return await store.decisions.redrive(
+      operationId,
+      { grantAttempts: GRANTED_ATTEMPTS },
+      async (tx, after) => {
+        if (after.version !== version + 1) throw stale;
+        await jobs?.send(tx, jobOf(after), { id: jobId(operationId, after.version), delayMs: 0 });
+      },
+      decision,
+    );
+  } catch (error) {
+    if (error === stale) return undefined;
+    throw error;
+  }
 }

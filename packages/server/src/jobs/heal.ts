@@ -10,6 +10,8 @@ export interface HealOptions {
   readonly graceMs: number;
 }
 
+/** How many that only wait for their turn are looked past, at most. */
+const MAX_WAITING = 50_000;
 /** Sent by this process: remembered so that the same is neither sent nor counted each time that it looks. */
 const MAX_REMEMBERED = 10_000;
 
@@ -27,9 +29,13 @@ export function createHealer<Tx>({
   readonly emit: Emit;
 }): (options: HealOptions) => Promise<number> {
   const remembered = new Set<string>();
+  /** Of the last batch, if it was full: the oldest that wait (for another deployment, perhaps) must not hide all others. */
+  let waitingAhead = 0;
 
-  return async (options) => {
-    const stranded = await queue.stranded(options);
+  return async ({ limit, graceMs }) => {
+    const most = limit + waitingAhead;
+    const stranded = await queue.stranded({ limit: most, graceMs });
+    waitingAhead = 0;
     if (stranded.length === 0) return 0;
     const waiting = await jobs.waiting(stranded.map(({ operationId }) => operationId));
     let healed = 0;
@@ -48,6 +54,7 @@ export function createHealer<Tx>({
       healed++;
       emit({ type: 'healed', state, operationId, scope, procedure });
     }
+    if (stranded.length >= most) waitingAhead = Math.min(stranded.length - healed, MAX_WAITING);
     return healed;
   };
 }

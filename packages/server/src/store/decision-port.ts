@@ -100,8 +100,9 @@ export interface DecisionStore<Tx = unknown> {
   cancel(operationId: string, outcome: string, decision: Decision): Promise<Decided>;
 
   /**
-   * Operations that wait for a decision (`suspended`, `dead`) and weren't offered for `everyMs`, oldest first; marks them as
-   * offered now, so that of many servers one offers each to its resolver. Cost grows with what waits, not with what is kept.
+   * Operations that wait for a decision (`suspended`, `dead`) and weren't offered for `everyMs`: those offered longest ago (or
+   * never) first, of them the oldest, so that each has its turn; marks them as offered now, so that of many servers one
+   * offers each to its resolver. Cost grows with what waits, not with what is kept.
    */
   offer(options: { readonly limit: number; readonly everyMs: number }): Promise<readonly OperationRecord[]>;
 

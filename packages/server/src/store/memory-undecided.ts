@@ -4,6 +4,9 @@ import type { OperationRecord } from './port.ts';
 
 const byId = (a: Entry, b: Entry) => (a.record.operationId < b.record.operationId ? -1 : 1);
 
+/** In turn: what nobody can decide must not be in front of all others again and again. */
+const offeredLast = ({ offeredAt }: Entry): number => offeredAt ?? Number.MIN_SAFE_INTEGER;
+
 /** What waits for a decision and wasn't offered lately; marked, so that nobody else is offered it. */
 export function offer(
   entries: Iterable<Entry>,
@@ -14,7 +17,7 @@ export function offer(
   const offered = [...entries]
     .filter(({ record: { state } }) => state === 'suspended' || state === 'dead')
     .filter(({ offeredAt }) => offeredAt === undefined || offeredAt + everyMs <= now)
-    .sort((a, b) => a.record.updatedAt - b.record.updatedAt || byId(a, b))
+    .sort((a, b) => offeredLast(a) - offeredLast(b) || a.record.updatedAt - b.record.updatedAt || byId(a, b))
     .slice(0, limit);
   for (const entry of offered) entry.offeredAt = now;
   return offered.map(({ record }) => record);

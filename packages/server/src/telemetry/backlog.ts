@@ -4,6 +4,8 @@ import { metrics, type ObservableResult } from '@opentelemetry/api';
 const FRESH_MS = 5000;
 /** Procedures beyond these are counted together: a label's values have a bound. */
 const MAX_PROCEDURES = 100;
+/** Four states of each, and of the others together. */
+const MAX_SEEN = 4 * (MAX_PROCEDURES + 1);
 
 /** One procedure in one state, as the store counts it. */
 interface Backlog {
@@ -22,7 +24,8 @@ interface Line {
 
 /**
  * What waits, as gauges: how much, and for how long the oldest. Every server of one store shows the same figures: take the
- * largest, don't add them up. While the store can't be reached nothing is shown.
+ * largest, don't add them up. While the store can't be reached nothing new is shown. What has waited once is shown as 0 when
+ * nothing of it waits any more: exporters go on showing the last figure of whatever isn't spoken of.
  */
 export function observeBacklog(backlog: () => Promise<readonly Backlog[]>): { close(): void } {
   const meter = metrics.getMeter('@semel/server');
@@ -34,14 +37,32 @@ export function observeBacklog(backlog: () => Promise<readonly Backlog[]>): { cl
     unit: 's',
     description: 'How long the oldest of them has been due, running, or waiting for a decision',
   });
+  const seen = new Map<string, Line>();
   let last: { readonly at: number; readonly lines: Promise<readonly Line[]> } | undefined;
 
   function lines(): Promise<readonly Line[]> {
     const now = performance.now();
     if (last === undefined || now - last.at >= FRESH_MS) {
-      last = { at: now, lines: backlog().then(bounded, () => []) };
+      last = {
+        at: now,
+        lines: backlog().then(
+          (found) => withZeros(bounded(found)),
+          () => [],
+        ),
+      };
     }
     return last.lines;
+  }
+
+  function withZeros(lines: readonly Line[]): readonly Line[] {
+    const now = new Map(seen);
+    for (const line of lines) {
+      const { procedure, state } = line;
+      now.set(`${state} ${procedure}`, line);
+      if (seen.size < MAX_SEEN)
+        seen.set(`${state} ${procedure}`, { procedure, state, count: 0, oldestMs: 0 });
+    }
+    return [...now.values()];
   }
 
   const observe =

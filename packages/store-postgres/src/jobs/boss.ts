@@ -1,4 +1,5 @@
 import { PgBoss } from 'pg-boss';
+import { sqlState } from '../connections/failures.ts';
 import type { Executor } from './prepared.ts';
 import { BOSS_RULES, QUEUE_RULES } from './rules.ts';
 
@@ -10,23 +11,47 @@ export interface BossSettings {
   readonly onError: (error: unknown) => void;
 }
 
+/** Raised where the tables are there and our queue isn't. */
+export class QueueMissing extends Error {
+  override readonly name = 'QueueMissing';
+}
+
 /** pg-boss, started when it is first asked for, and again if that failed. */
 export interface LazyBoss {
   started(): Promise<PgBoss>;
+  /**
+   * Does something with it. Where that shows that somebody has dropped its schema or our queue, the next caller makes them
+   * again: else every process would have to be restarted. The jobs that were in them are healed from the records.
+   */
+  use<T>(work: (boss: PgBoss) => Promise<T>): Promise<T>;
   stop(): Promise<void>;
 }
 
 export function createLazyBoss(settings: BossSettings): LazyBoss {
   let starting: Promise<PgBoss> | undefined;
   let stopped = false;
+  function started(): Promise<PgBoss> {
+    if (stopped) return Promise.reject(new Error('The jobs are closed'));
+    starting ??= start(settings).catch((error: unknown) => {
+      starting = undefined; // the database was down: the next caller tries again
+      throw error;
+    });
+    return starting;
+  }
   return {
-    started() {
-      if (stopped) return Promise.reject(new Error('The jobs are closed'));
-      starting ??= start(settings).catch((error: unknown) => {
-        starting = undefined; // the database was down: the next caller tries again
+    started,
+    async use(work) {
+      const asked = started();
+      const boss = await asked;
+      try {
+        return await work(boss);
+      } catch (error) {
+        if (isGone(error) && starting === asked) {
+          starting = undefined;
+          void boss.stop({ graceful: false, close: false }).catch(settings.onError);
+        }
         throw error;
-      });
-      return starting;
+      }
     },
     async stop() {
       stopped = true;
@@ -34,6 +59,13 @@ export function createLazyBoss(settings: BossSettings): LazyBoss {
       await boss?.stop({ graceful: false, close: false });
     },
   };
+}
+
+/** No such schema, table or function; or the tables without our queue, as we and as pg-boss say it. */
+function isGone(error: unknown): boolean {
+  if (error instanceof QueueMissing) return true;
+  if (error instanceof Error && /^Queue .+ does not exist$/.test(error.message)) return true;
+  return ['3F000', '42P01', '42883'].includes(sqlState(error) ?? '');
 }
 
 async function start({ db, schema, queue, onError }: BossSettings): Promise<PgBoss> {

@@ -1,11 +1,10 @@
 import type { Jobs } from '@semel/server/store';
 import type pg from 'pg';
-import type { PgBoss } from 'pg-boss';
 import { connectionConfig } from '../connections/config.ts';
 import { createPool } from '../connections/pools.ts';
 import { schemaName } from '../schema-name.ts';
 import { afterTransaction } from './after-transaction.ts';
-import { createLazyBoss } from './boss.ts';
+import { createLazyBoss, type LazyBoss, QueueMissing } from './boss.ts';
 import { type ConsumerQueue, type RunningConsumer, startConsumer } from './consumer.ts';
 import { createPrepared, plain } from './prepared.ts';
 import { FETCH_RULES, JOB_RULES } from './rules.ts';
@@ -51,7 +50,8 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
  * - A job is delivered at least once, in no order, and is never given up: one that fails comes again after 1 s, later at most
  *   every minute. One whose process died comes again within 20 s (heartbeat 10 s, a look every 5 s, a pause of 1 to 2 s,
  *   a poll), as long as some consumer lives.
- * - While Postgres is away consumers go on asking; nothing has to be restarted.
+ * - While Postgres is away consumers go on asking; nothing has to be restarted. A schema or queue that somebody drops is made
+ *   again; what was in it the store's healing sends again.
  * - A job that was dealt with is deleted, so its id may be used again.
  * - Behind PgBouncer in transaction mode it works; no session state is kept.
  */
@@ -86,7 +86,7 @@ export function createPgBossJobs(options: PgBossJobsOptions): PgBossJobs {
       [queue, id],
     );
     if (rows[0]?.queue !== true) {
-      throw new Error(
+      throw new QueueMissing(
         `The queue "${queue}" can't be seen from this transaction: call start() before it begins`,
       );
     }
@@ -101,7 +101,6 @@ export function createPgBossJobs(options: PgBossJobsOptions): PgBossJobs {
     async send(tx, job, { id, delayMs }) {
       // Postgres would say so too, and break the caller's transaction by it.
       if (!UUID.test(id)) throw new TypeError(`A job's id must be a UUID: ${id}`);
-      const started = await boss.started();
       const client = tx ?? pool;
       const options = {
         ...JOB_RULES,
@@ -111,11 +110,13 @@ export function createPgBossJobs(options: PgBossJobsOptions): PgBossJobs {
         ...(isNamed(job) ? { singletonKey: job.operationId } : undefined),
         db: forSending(client),
       };
-      // Where nothing was written, this job is in the queue already, or was until just now.
-      for (;;) {
-        const made = await started.send(queue, job, options);
-        if (made !== null || (await isThere(client, id))) break;
-      }
+      await boss.use(async (started) => {
+        // Where nothing was written, this job is in the queue already, or was until just now.
+        for (;;) {
+          const made = await started.send(queue, job, options);
+          if (made !== null || (await isThere(client, id))) break;
+        }
+      });
       if (consumers.size === 0 || delayMs > 0) return;
       if (tx === undefined) wake();
       else afterTransaction(tx, wake);
@@ -123,11 +124,12 @@ export function createPgBossJobs(options: PgBossJobsOptions): PgBossJobs {
 
     async waiting(operationIds) {
       if (operationIds.length === 0) return new Set();
-      await boss.started();
-      const { rows } = await pool.query<{ key: string }>(
-        `SELECT DISTINCT singleton_key AS key FROM ${schema}.job
-         WHERE name = $1 AND state < 'completed' AND singleton_key = ANY ($2::text[])`,
-        [queue, operationIds],
+      const { rows } = await boss.use(() =>
+        pool.query<{ key: string }>(
+          `SELECT DISTINCT singleton_key AS key FROM ${schema}.job
+           WHERE name = $1 AND state < 'completed' AND singleton_key = ANY ($2::text[])`,
+          [queue, operationIds],
+        ),
       );
       return new Set(rows.map(({ key }) => key));
     },
@@ -136,9 +138,9 @@ export function createPgBossJobs(options: PgBossJobsOptions): PgBossJobs {
       if (!Number.isInteger(concurrency) || concurrency < 1) {
         throw new TypeError('concurrency must be a whole number of at least 1');
       }
-      const started = await boss.started();
+      await boss.started();
       const consumer: RunningConsumer = startConsumer({
-        queue: consumerQueue(started, queue),
+        queue: consumerQueue(boss, queue),
         deliver,
         concurrency,
         pollEveryMs,
@@ -161,20 +163,21 @@ export function createPgBossJobs(options: PgBossJobsOptions): PgBossJobs {
   };
 }
 
-function consumerQueue(boss: PgBoss, queue: string): ConsumerQueue {
+function consumerQueue({ use }: LazyBoss, queue: string): ConsumerQueue {
   return {
-    fetch: (most) => boss.fetch<unknown>(queue, { ...FETCH_RULES, batchSize: most }),
+    fetch: (most) => use((boss) => boss.fetch<unknown>(queue, { ...FETCH_RULES, batchSize: most })),
     // Given the jobs and not their ids, pg-boss compares the delivery too: what a worker says that was taken for dead has no
     // effect on the delivery after it.
     async end(ending, jobs) {
-      if (ending === 'done') await boss.deleteJob(queue, [...jobs]);
-      else await boss.fail(queue, [...jobs]);
+      await use((boss) =>
+        ending === 'done' ? boss.deleteJob(queue, [...jobs]) : boss.fail(queue, [...jobs]),
+      );
     },
     async heartbeat(jobs) {
-      await boss.touch(queue, [...jobs]);
+      await use((boss) => boss.touch(queue, [...jobs]));
     },
     async supervise() {
-      await boss.supervise(queue);
+      await use((boss) => boss.supervise(queue));
     },
   };
 }

@@ -43,7 +43,7 @@ GROUP BY procedure, state ORDER BY procedure, state`,
   );
 
 // In:     $1 limit, $2 how long an offer stands, in milliseconds.
-// Out:    the records (with their identities), oldest first.
+// Out:    the records (with their identities): what was never offered first, then what was so longest ago; the oldest first.
 // Atomic: marked as offered. SKIP LOCKED: of many servers at once each is offered others. Asked again after a lost
 //         acknowledgement it offers the next ones; the lost ones come up again in their time.
 export const offer = (s: string) =>
@@ -53,7 +53,7 @@ export const offer = (s: string) =>
 next AS MATERIALIZED (
   SELECT a.operation_id FROM ${s}.attention a
   WHERE a.offered_at <= statement_timestamp() - $2::float8 * interval '1 millisecond'
-  ORDER BY a.since, a.operation_id
+  ORDER BY a.offered_at, a.since, a.operation_id
   LIMIT $1::integer
   FOR UPDATE SKIP LOCKED
 ),

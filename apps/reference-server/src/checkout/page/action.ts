@@ -5,6 +5,8 @@ import type { createWeather } from './weather.ts';
 
 /** What the page may say about one action. Each is true when it's shown; none says "failed" of what nobody knows. */
 export type State<T> =
+  /** The journal hasn't said yet whether an earlier page has begun it. */
+  | { readonly name: 'loading' }
   | { readonly name: 'ready' }
   /** `why` tells what it's waiting for. */
   | {
@@ -38,7 +40,7 @@ export interface ActionParts<T> {
 export function createAction<T>({ shop, weather, timeline, intent, send, inBooks }: ActionParts<T>) {
   const { semel, trpc } = shop;
   const listeners = new Set<() => void>();
-  let state: State<T> = { name: 'ready' };
+  let state: State<T> = { name: 'loading' };
   let running = 0;
   const become = (next: State<T>) => {
     state = next;
@@ -69,12 +71,12 @@ export function createAction<T>({ shop, weather, timeline, intent, send, inBooks
   semel.on('joined', (event) => {
     if (event.intent !== intent.id) return;
     if (event.by === 'page') return timeline.note('Clicked again: the same action, nothing more is sent');
-    timeline.note('Another tab is at it: waiting for that');
+    timeline.note('Another page is at it: waiting for that');
     working('tab');
   });
   semel.on(
     'takeover',
-    mine(() => timeline.note('The other tab is gone: this one goes on, under the same key')),
+    mine(() => timeline.note('That page is gone: this one goes on, under the same key')),
   );
   semel.on(
     'accepted',
@@ -106,7 +108,7 @@ export function createAction<T>({ shop, weather, timeline, intent, send, inBooks
       case 'unknown':
         if (weather.connectivity.online()) return become({ name: 'unknown' });
         become({ name: 'offline' });
-        return weather.connectivity.onceOnline(() => void action.findOut()) && undefined;
+        weather.connectivity.onceOnline(() => void action.findOut());
     }
   }
 
@@ -118,7 +120,7 @@ export function createAction<T>({ shop, weather, timeline, intent, send, inBooks
 
     /** The click. As often as it is clicked, it's one action. */
     async run(): Promise<void> {
-      if (state.name === 'ready' || state.name === 'refused') working('answer');
+      if (['loading', 'ready', 'refused'].includes(state.name)) working('answer');
       running++;
       const outcome = await outcomeOf(() => send({ intent }));
       if (--running === 0 || outcome.status === 'completed') await settle(outcome);
@@ -127,7 +129,8 @@ export function createAction<T>({ shop, weather, timeline, intent, send, inBooks
     /** What became of what an earlier page began. Sends nothing new: it asks again, under the key that is written down. */
     async findOut(): Promise<void> {
       const [record] = await intent.records();
-      if (record === undefined) return state.name === 'ready' ? undefined : become({ name: 'ready' });
+      if (running > 0) return; // clicked in the meantime: that tells what becomes of it
+      if (record === undefined) return become({ name: 'ready' });
       become(weather.connectivity.online() ? { name: 'checking' } : { name: 'offline' });
       if (record.state === 'completed') {
         timeline.note('The journal says: done. Asking for the answer again');

@@ -24,7 +24,6 @@ const { thing, noun, intent, action, draw, entries, label, startAnew } = isPayou
 
 const button = el('button', { type: 'button', id: 'pay', class: 'pay' });
 byId('button').append(button);
-byId('title').textContent = isPayout ? 'Payout' : 'Your order';
 document.title = `${isPayout ? 'Payout' : 'Checkout'} · Halm Tea`;
 for (const link of document.querySelectorAll<HTMLElement>('[data-view]')) {
   if (link.dataset.view === thing) link.setAttribute('aria-current', 'page');
@@ -43,6 +42,7 @@ function show(): void {
     status.dataset.tone = words.tone;
     fill(status, el('strong', {}, words.title), words.text !== '' && el('p', {}, words.text));
   }
+  byId('title').textContent = state.name === 'done' ? 'Thank you' : isPayout ? 'Payout' : 'Your order';
   button.textContent = buttonFor(state);
   button.classList.toggle('second', ['done', 'conflict', 'unknown'].includes(state.name));
   button.toggleAttribute('data-busy', ['working', 'checking'].includes(state.name));
@@ -54,6 +54,7 @@ function show(): void {
 
 function buttonFor(state: State<unknown>): string {
   switch (state.name) {
+    case 'loading':
     case 'ready':
       return label();
     case 'refused':
@@ -76,20 +77,28 @@ function fineFor(state: State<unknown>): string {
   if (state.name !== 'done') return 'Click as often as you like: it happens once.';
   if (state.replayed === true)
     return 'The server gave its first answer again. Nothing was done a second time.';
-  return 'Done with one request that was answered.';
+  return 'The server did it, and this is its answer.';
 }
 
 function click(): void {
   switch (action.state.name) {
     case 'done':
-      return startAnew();
+      startAnew();
+      return;
     case 'conflict':
-      return void action.showFirst();
+      void action.showFirst();
+      return;
     case 'unknown':
-      return void action.findOut();
+      void action.findOut();
+      return;
+    case 'loading':
     case 'ready':
     case 'refused':
       timeline.note('Clicked');
+      break;
+    case 'working':
+    case 'checking':
+    case 'offline': // joins what is under way
   }
   void action.run();
 }
@@ -131,7 +140,7 @@ byId('act-both').addEventListener('click', () => {
   click();
 });
 
-const panel = createPanel({ shop, intent, timeline, entries, noun });
+const panel = createPanel({ shop, intent, timeline, entries, noun, thing });
 action.onChange(show);
 draw();
 pointTab();

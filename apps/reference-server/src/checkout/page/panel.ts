@@ -17,10 +17,11 @@ export interface PanelParts {
   readonly entries: () => Promise<readonly Entry[]>;
   /** What one entry is: "charge". */
   readonly noun: string;
+  readonly thing: 'payment' | 'payout';
 }
 
 /** Shows what happens underneath. Reads only. */
-export function createPanel({ shop, intent, timeline, entries, noun }: PanelParts): { refresh(): void } {
+export function createPanel({ shop, intent, timeline, entries, noun, thing }: PanelParts): { refresh(): void } {
   let running = false;
   let again = false;
   const refresh = async (): Promise<void> => {
@@ -37,7 +38,7 @@ export function createPanel({ shop, intent, timeline, entries, noun }: PanelPart
       const own = records.find((record) => record.intent === intent.id);
       showIntent(intent, own, timeline.lines);
       showJournal(records, intent);
-      showBooks(found, noun);
+      showBooks(found, noun, thing === 'payment' ? 'order' : 'payout');
     } finally {
       running = false;
       if (again) {
@@ -78,8 +79,10 @@ const STATES: Readonly<Record<JournalRecord['state'], string>> = {
 
 function showJournal(records: readonly JournalRecord[], intent: Intent): void {
   const rows = [...records].reverse().slice(0, 6);
-  if (rows.length === 0)
-    return fill(byId('journal'), el('p', { class: 'quiet' }, 'Nothing is written down.'));
+  if (rows.length === 0) {
+    fill(byId('journal'), el('p', { class: 'quiet' }, 'Nothing is written down.'));
+    return;
+  }
   fill(
     byId('journal'),
     el(
@@ -109,7 +112,8 @@ function showJournal(records: readonly JournalRecord[], intent: Intent): void {
 
 function showTimeline(lines: readonly Line[]): void {
   if (lines.length === 0) {
-    return fill(byId('timeline'), el('li', { class: 'quiet' }, 'Nothing has been sent.'));
+    fill(byId('timeline'), el('li', { class: 'quiet' }, 'Nothing has been sent.'));
+    return;
   }
   fill(
     byId('timeline'),
@@ -134,9 +138,10 @@ function showTimeline(lines: readonly Line[]): void {
   list.scrollTop = list.scrollHeight;
 }
 
-function showBooks(entries: readonly Entry[] | undefined, noun: string): void {
+function showBooks(entries: readonly Entry[] | undefined, noun: string, subject: string): void {
   if (entries === undefined) {
-    return fill(byId('books'), el('p', { class: 'quiet' }, "The server can't be asked now."));
+    fill(byId('books'), el('p', { class: 'quiet' }, "The server can't be asked now."));
+    return;
   }
   const count = entries.length;
   const [first] = entries;
@@ -146,7 +151,7 @@ function showBooks(entries: readonly Entry[] | undefined, noun: string): void {
       'p',
       { class: 'count', 'data-count': String(count), 'data-wrong': count > 1 },
       el('b', {}, String(count)),
-      el('span', {}, `${count === 1 ? noun : `${noun}s`} for this order`),
+      el('span', {}, `${count === 1 ? noun : `${noun}s`} for this ${subject}`),
     ),
     first !== undefined &&
       el(

@@ -44,7 +44,7 @@ export function createPayment({ shop, weather, timeline, order: given }: Payment
     writeOrder(order);
     draw();
   };
-  const isOpen = () => ['ready', 'refused'].includes(action.state.name);
+  const isOpen = () => ['loading', 'ready', 'refused'].includes(action.state.name);
 
   function draw(): void {
     fill(byId('lead'), 'Two things for the kitchen, paid once.');

@@ -66,7 +66,7 @@ export function createWeather(timeline: Timeline) {
       throw failed();
     }
     const replayed = response.headers.get('idempotency-replayed') === 'true';
-    said(describe(response.status, replayed), response.ok ? 'done' : 'told');
+    said(describe(response.status, replayed), response.ok && response.status !== 202 ? 'done' : 'told');
     return response;
   }
 

@@ -10,6 +10,7 @@ export interface Words {
 export function wordsFor(state: State<unknown>, thing: 'payment' | 'payout'): Words | undefined {
   const Thing = thing === 'payment' ? 'Payment' : 'Payout';
   switch (state.name) {
+    case 'loading':
     case 'ready':
       return undefined;
     case 'working':
@@ -35,7 +36,11 @@ export function wordsFor(state: State<unknown>, thing: 'payment' | 'payout'): Wo
     case 'done':
       return { tone: 'good', title: `${Thing} complete`, text: '' };
     case 'refused':
-      return { tone: 'bad', title: `${Thing} refused`, text: `${state.message}. Nothing was taken.` };
+      return {
+        tone: 'bad',
+        title: `${Thing} refused`,
+        text: `${state.message.replace(/: \w+$/, '')}. Nothing was taken.`,
+      };
     case 'conflict':
       return {
         tone: 'wait',

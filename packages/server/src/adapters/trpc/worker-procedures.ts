@@ -1,5 +1,6 @@
 import { inspectableOf } from '../../admission/inspectable.ts';
 import { PolicyError } from '../../admission/policy.ts';
+import { narrowedScope } from '../../admission/scope.ts';
 import { OperationMisuse } from '../../engine/failure.ts';
 import type { Operation } from '../../engine/operation.ts';
 import type { WorkerCall, WorkerProcedure, WorkerSubject } from '../../engine/worker-procedures.ts';
@@ -115,6 +116,10 @@ function beginCall(
     delivery?.call ?? { ...call, ctx: {}, input, next: async () => ({ ok: true, data: undefined }) };
 
   async function handle(operation: Operation): Promise<unknown> {
+    // Beside the record, and not sealed: somebody else's rights must not be had by changing it.
+    if (record.scope !== principal && !record.scope.startsWith(narrowedScope(principal, ''))) {
+      throw new OperationMisuse(`${name} was accepted for another scope than that of '${principal}'`);
+    }
     const created = await createContext({ principal, operation: subjectOf(record) });
     if (typeof created !== 'object' || created === null) {
       throw new OperationMisuse(`createContext of the worker made no context for ${name}`);

@@ -1,0 +1,135 @@
+import type { Semel } from '@semel/server';
+import { parsed, wholeNumber } from '../arguments.ts';
+import { type Command, CommandError, Unable } from '../command.ts';
+import { pgBossJobs } from '../connect/packages.ts';
+import { openDatabase } from '../connect/query.ts';
+import { databaseOf, type Settings } from '../connect/settings.ts';
+import { DECIDING_HELP, DECIDING_OPTIONS, decidedBy } from './actor.ts';
+import { tell } from './decide.ts';
+import { redriveAll } from './redrive-all.ts';
+import { statesFrom } from './states.ts';
+import { COMMON_OPTIONS, onlyId, withSemel } from './with-semel.ts';
+
+const help = `Usage: semel operations redrive <operation id> --reason <text>
+       semel operations redrive --all [--state dead] [--procedure <name>] [--scope <scope>] [--limit <n>] --reason <text>
+
+Lets operations run again, with their input, recorded steps and the same keys for other services. Queued ones that are
+suspended or dead go back to the queue; leased ones that are suspended are released to their callers' next retries. Only
+while other services still know the keys (the downstream window): past it, resolve.
+
+Options:
+  --grant <n>          attempts until it is dead again, 1 to 100; @default 5
+  --all                all that match, one by one: each by itself is done or left alone. Ctrl-C stops between two of them
+  --state <states>     with --all: dead, suspended or both; @default dead
+  --procedure <name>   with --all
+  --scope <scope>      with --all: exactly this one
+  --limit <n>          with --all: at most so many; @default every one
+  --dry-run            with --all: how many there are, changing nothing
+${DECIDING_HELP}  --json               { action, operationId, kind, operation }; with --all { done, refused, errors, interrupted, dryRun }
+`;
+
+const OPTIONS = {
+  ...COMMON_OPTIONS,
+  ...DECIDING_OPTIONS,
+  grant: { type: 'string', default: '5' },
+  all: { type: 'boolean', default: false },
+  state: { type: 'string', multiple: true },
+  procedure: { type: 'string' },
+  scope: { type: 'string' },
+  limit: { type: 'string' },
+  'dry-run': { type: 'boolean', default: false },
+} as const;
+
+export const redriveCommand: Command = {
+  summary: 'lets those that are dead or suspended run again, one or many',
+  help,
+  async run(args, terminal) {
+    const { values, positionals } = parsed(args, OPTIONS);
+    const by = decidedBy(values);
+    const how = { ...by, grantAttempts: wholeNumber('grant', values.grant, 1, 100) };
+    const needs = { jobs: true };
+    if (!values.all) {
+      for (const name of ['state', 'procedure', 'scope', 'limit'] as const) {
+        if (values[name] !== undefined) throw new CommandError(`--${name} is for --all`);
+      }
+      if (values['dry-run']) throw new CommandError('--dry-run is for --all');
+      const id = onlyId(positionals, 'redrive');
+      return withSemel(
+        values,
+        terminal,
+        async (semel, settings) => {
+          if (await isQueued(semel, id)) await requireQueue(settings);
+          const telling = { semel, settings, terminal, json: values.json };
+          return tell(telling, 'redrive', id, await semel.decisions.redrive(id, how));
+        },
+        needs,
+      );
+    }
+    if (positionals.length > 0) {
+      throw new CommandError(`either one operation or --all, not also ${positionals.join(', ')}`);
+    }
+    const states = statesFrom(values.state) ?? ['dead'];
+    const wrong = states.find((state) => state !== 'dead' && state !== 'suspended');
+    if (wrong !== undefined) throw new CommandError(`--state takes dead and suspended here, not ${wrong}`);
+    const { procedure, scope } = values;
+    const filter = {
+      states,
+      ...(procedure !== undefined && { procedure }),
+      ...(scope !== undefined && { scope }),
+    };
+    const limit =
+      values.limit === undefined
+        ? Number.POSITIVE_INFINITY
+        : wholeNumber('limit', values.limit, 1, 10_000_000);
+    return withSemel(
+      values,
+      terminal,
+      async (semel, settings) => {
+        if (!values['dry-run']) await requireQueue(settings);
+        return redriveAll(semel, {
+          filter,
+          limit,
+          how,
+          dryRun: values['dry-run'],
+          json: values.json,
+          terminal,
+        });
+      },
+      needs,
+    );
+  },
+};
+
+const isQueued = async ({ store }: Semel, id: string): Promise<boolean> =>
+  (await store.find(id))?.record.policy.mode === 'queued';
+
+/**
+ * A job in a queue that nobody reads would come to nothing until a worker finds the operation stranded, and asking for a schema
+ * that isn't there would make it.
+ * @throws Unable
+ */
+async function requireQueue(settings: Settings): Promise<void> {
+  const { given, jobsSchema, queue } = settings;
+  if (given.jobs !== undefined) return;
+  await pgBossJobs();
+  const database = await openDatabase(databaseOf(settings));
+  try {
+    const [there] = await database.query<{ there: boolean }>('SELECT to_regclass($1) IS NOT NULL AS there', [
+      `"${jobsSchema}".queue`,
+    ]);
+    const queues =
+      there?.there === true
+        ? await database.query<{ name: string }>(`SELECT name FROM "${jobsSchema}".queue ORDER BY name`)
+        : [];
+    if (queues.some(({ name }) => name === queue)) return;
+    const found =
+      there?.there === true
+        ? `its queues are ${queues.map(({ name }) => name).join(', ') || 'none'}`
+        : 'there is no such schema';
+    throw new Unable(
+      `There is no queue ${queue} in the schema ${jobsSchema}: ${found}. Say with --jobs-schema and --queue where your servers' jobs are. Nothing was changed.`,
+    );
+  } finally {
+    await database.close();
+  }
+}

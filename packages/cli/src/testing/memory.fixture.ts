@@ -1,0 +1,3 @@
+import { createMemoryStore } from '@semel/server';
+
+export default async () => ({ store: createMemoryStore() });

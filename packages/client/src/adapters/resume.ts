@@ -1,0 +1,143 @@
+import type { OperationStatus } from '@semel/contract/v1/pure';
+import { coreOf, type PendingOperation, type SemelClient } from '../client.ts';
+import { watchAccepted } from '../delivery/polling.ts';
+import type { Core } from '../delivery/send.ts';
+import { within } from '../delivery/within.ts';
+import { fingerprintOf } from '../intent/fingerprint.ts';
+import { isLate } from '../journal/book.ts';
+import { type JournalRecord, nameOf } from '../journal/journal.ts';
+import type { Outcome, UnknownReason } from '../outcome.ts';
+import { outcomeOf } from './outcome-of.ts';
+
+/** What became of an action that an earlier page had left open. */
+export interface Resumed {
+  /** As it was found. */
+  readonly record: JournalRecord;
+  /** Without its input the `data` of a completed one isn't known: read the resource. */
+  readonly outcome: Outcome<unknown>;
+  /** What the server said, where it was asked for the status. */
+  readonly status: OperationStatus | undefined;
+}
+
+/** The context that makes a call the resumption of a record; for plain requests the `intent` and `key` of `keyedFetch`. */
+export type ResumeContext = { intent: string } | { idempotencyKey: { key: string; ageMs: number } };
+
+export interface ResumeOptions {
+  /** How many at a time; they begin in the order in which they were made. @default 1 */
+  concurrency?: number;
+  /** Ends it: what wasn't begun is left alone. */
+  signal?: AbortSignal;
+  /** Sends a record again; `undefined`: it can't. @default the client's procedure, for records with an input */
+  send?: (record: JournalRecord, context: ResumeContext) => Promise<unknown> | undefined;
+  /** Asks for the status. @default the client's `idempotency.status` */
+  status?: (procedure: string, key: string) => Promise<unknown>;
+  /** The stable name of a procedure, where it isn't its path. @default (path) => path */
+  procedure?: (path: string) => string;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a tRPC client of any router
+type Client = any;
+
+/**
+ * Settles what an earlier page (or process) has left open: to be called when a page loads, after login. Waits for the
+ * network; leaves alone what this page is working on; resolves when each has an outcome.
+ *
+ * A record with its input is sent again, under its key and with its age. Without one, and past the key's retention, nothing
+ * is sent: the status is asked until it's settled, within the deadline of a call. What can't be found out is reported as
+ * `unknown`, and stays for `semel.forget(record)`.
+ *
+ * @param client the tRPC client with this `semel`'s link
+ * @throws nothing
+ *
+ * @example
+ * for (const { record, outcome } of await resume(semel, client)) console.log(record.intent, outcome.status);
+ */
+export async function resume(
+  semel: SemelClient,
+  client?: Client,
+  options: ResumeOptions = {},
+): Promise<Resumed[]> {
+  const core = coreOf(semel);
+  const { connectivity, clock } = core;
+  const signal = options.signal ?? new AbortController().signal;
+  const open = (await semel.pending()).filter(({ live }) => !live);
+  const results: Resumed[] = [];
+  const todo = open.entries();
+  const worker = async () => {
+    for (const [place, record] of todo) {
+      while (!connectivity.online() && !signal.aborted) {
+        await within(clock, signal, Infinity, (back) => connectivity.onceOnline(() => back(undefined)));
+      }
+      if (signal.aborted) return;
+      results[place] = { record, ...(await resumeOne(core, record, client, options, signal)) };
+    }
+  };
+  await Promise.all(Array.from({ length: options.concurrency ?? 1 }, worker));
+  return results.filter(Boolean);
+}
+
+async function resumeOne(
+  core: Core,
+  record: JournalRecord,
+  client: Client,
+  options: ResumeOptions,
+  signal: AbortSignal,
+): Promise<Omit<Resumed, 'record'>> {
+  const { clock, policy, book, live } = core;
+  const { path, key, intent, input, fingerprint } = record;
+  const procedureAt = (name: string) => name.split('.').reduce((at, part) => at?.[part], client);
+  const late = isLate(clock, record);
+  if (!late) {
+    const context: ResumeContext =
+      intent === undefined ? { idempotencyKey: { key, ageMs: clock.now() - record.createdAt } } : { intent };
+    // An input that its storage has changed isn't what the user had sent; a path with a space is a plain request's.
+    const whole = input !== undefined && fingerprintOf(input) === fingerprint && !path.includes(' ');
+    const { send = () => (whole ? procedureAt(path)?.mutate?.(input, { context, signal }) : undefined) } =
+      options;
+    let sent = true;
+    const outcome = await outcomeOf(async () => {
+      const answer = send(record, context);
+      sent = answer !== undefined;
+      return answer;
+    });
+    if (sent) return { outcome, status: undefined };
+  }
+
+  const { retry, inFlight, statusPath } = policy;
+  const ask =
+    options.status ??
+    ((procedure: string, of: string) => procedureAt(statusPath).query({ procedure, key: of }, { signal }));
+  const until = clock.monotonic() + retry.deadlineMs;
+  const left = () => until - clock.monotonic();
+  let status: OperationStatus | undefined;
+  const start = (resolve: (value: unknown) => void, reject: (error: unknown) => void) => {
+    Promise.resolve(ask(options.procedure?.(path) ?? path, key)).then(resolve, reject);
+    return () => {};
+  };
+  await watchAccepted(start, 0, {
+    timed: (ms, begin) => within(clock, signal, ms, begin),
+    left,
+    limit: () => Math.max(0, Math.min(retry.attemptTimeoutMs, left())),
+    inFlight,
+    progress: (answer) => {
+      status = answer as OperationStatus;
+    },
+  });
+  const state = status?.state;
+  const ended = state === 'completed' || state === 'failed';
+  if (ended && !live.has(nameOf(record))) {
+    const { live: _, input: __, owner: ___, ...rest } = record as PendingOperation;
+    if (state === 'completed' && intent !== undefined) await book.journal.update({ ...rest, state });
+    else await book.journal.settle(record);
+  }
+  const reason: UnknownReason = late ? 'key_expired' : state ? 'outcome_unknown' : 'network';
+  const outcome: Outcome<unknown> =
+    state === 'completed'
+      ? { status: state, data: undefined, replayed: true, key }
+      : state === 'failed'
+        ? { status: 'rejected', error: (status as { outcome?: unknown }).outcome, key }
+        : state === 'processing' || state === 'accepted'
+          ? { status: 'in_flight', retryAfterMs: inFlight.capMs, key, cause: undefined }
+          : { status: 'unknown', reason, key, cause: undefined };
+  return { outcome, status };
+}

@@ -1,0 +1,2 @@
+// For pages: the journal in IndexedDB.
+export { type IndexedDbJournalOptions, indexedDbJournal } from './journal/indexeddb.ts';

@@ -1,0 +1,33 @@
+/** What tells of a record who is at it. */
+export interface Held {
+  readonly state: string;
+  readonly owner?: string | undefined;
+  readonly leaseUntil?: number | undefined;
+}
+
+/** How the tabs of one browser keep out of each other's way. Made by `browserTabs()`. */
+export interface Tabs {
+  /** Names this page's life; made in memory, since `window.open` copies `sessionStorage`. */
+  readonly id: string;
+  /** Others can tell from here on whether this tab lives. */
+  readonly ready: Promise<unknown>;
+  /** Whether another tab is at it, or was when it died. */
+  isOthers(record: Held | undefined): boolean;
+  /**
+   * Waits until it's this tab's turn with a record that another works on: that has finished, or is gone. Never throws.
+   *
+   * @param read the record as it is now
+   * @param take writes this tab down as its owner
+   * @returns whether it was taken over
+   */
+  turn(
+    name: string,
+    read: () => Promise<Held | undefined>,
+    take: () => unknown,
+    signal: AbortSignal,
+  ): Promise<boolean>;
+  /** Tells the others that this tab has finished with a record. */
+  tell(name: string): void;
+  /** Ends listening and lets the locks go. */
+  close(): void;
+}

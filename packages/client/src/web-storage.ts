@@ -1,0 +1,2 @@
+// For pages: the journal in localStorage.
+export { webStorageJournal } from './journal/web-storage.ts';
