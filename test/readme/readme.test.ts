@@ -78,6 +78,8 @@ test('docs/start.md stores orders in Postgres, once per key, also across a resta
 test.each([
   'docs/guides/atomic.md',
   'docs/guides/leased.md',
+  'docs/guides/misuse.md',
+  'docs/guides/queued.md',
   'docs/guides/keys.md',
   'docs/guides/encryption.md',
   'docs/guides/http.md',
@@ -95,6 +97,8 @@ test('every example compiles', async () => {
     'docs/start.md',
     'docs/guides/atomic.md',
     'docs/guides/leased.md',
+    'docs/guides/misuse.md',
+    'docs/guides/queued.md',
     'docs/guides/keys.md',
     'docs/guides/encryption.md',
     'docs/guides/http.md',

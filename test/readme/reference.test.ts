@@ -26,7 +26,10 @@ test('docs/reference/events-and-metrics.md has every event and every instrument'
   );
   const types = [...union.matchAll(/readonly type: '(\w+)'/g)].map(([, name]) => name);
   const instruments = [
-    ...read('packages/server/src/telemetry/metrics.ts').matchAll(/create\w+\('([^']+)'/g),
+    ...['metrics', 'backlog']
+      .map((file) => read(`packages/server/src/telemetry/${file}.ts`))
+      .join('')
+      .matchAll(/create\w+\('([^']+)'/g),
   ].map(([, name]) => name);
   const page = read('docs/reference/events-and-metrics.md');
   expect(types.length).toBeGreaterThan(10);

@@ -24,7 +24,8 @@ export interface BreakerOptions {
 export interface Breaker {
   readonly isOpen: boolean;
   succeeded(): void;
-  failed(cause: unknown): void;
+  /** @param atOnce opens it, whatever went well before: it must not be asked until a probe has put something right */
+  failed(cause: unknown, atOnce?: boolean): void;
   /** No more probes. */
   stop(): void;
 }
@@ -62,9 +63,9 @@ export function createBreaker(options: BreakerOptions): Breaker {
     succeeded() {
       inARow = 0;
     },
-    failed(cause) {
+    failed(cause, atOnce = false) {
       inARow += 1;
-      if (isOpen || isStopped || inARow < failures) return;
+      if (isOpen || isStopped || (!atOnce && inARow < failures)) return;
       isOpen = true;
       report({ kind: 'opened', cause });
       probeIn(cooldownMs);

@@ -92,7 +92,8 @@ export function createRedisLayer(options: RedisLayerOptions): RedisLayer {
       return found;
     } catch (error) {
       if (!breaker.isOpen) failedKey = key;
-      breaker.failed(error);
+      // A purge that wasn't heard of: no entry may be read before the probe has told it.
+      breaker.failed(error, script === forget);
       return undefined;
     }
   }
@@ -139,8 +140,9 @@ export function createRedisLayer(options: RedisLayerOptions): RedisLayer {
     },
     async forget(identity, ms) {
       const key = keyOf(identity);
-      const told = isLeftOut() ? undefined : await attempt(forget, key, whole(ms));
-      if (told === undefined && untold.size < MAX_UNTOLD) untold.set(key, whole(ms));
+      // Noted first: the probe that follows a failure must not miss it.
+      if (untold.size < MAX_UNTOLD) untold.set(key, whole(ms));
+      if (!isLeftOut() && (await attempt(forget, key, whole(ms))) !== undefined) untold.delete(key);
     },
     async changed(identity, ms) {
       if (!isLeftOut()) await changes.next(keyOf(identity), Math.min(ms, pollMs));
