@@ -17,9 +17,11 @@ test.skipIf(process.env.DATABASE_URL !== undefined)(
       const server = { file: bundle.file, leaseMs: 1_500, queue: 'killed', sweepMs: 500 };
       const front = await stage.start(server);
       await Promise.all([stage.start({ ...server, work: 4 }), stage.start({ ...server, work: 4 })]);
-      const keys = Array.from({ length: OPERATIONS }, (_, n) => `killed ${n}`);
+      const keys = Array.from({ length: OPERATIONS }, (_, n) => `killed-${n}`);
       const input = (n: number) => ({ amount: 3, fails: n % 5 === 0 ? 1 : 0 });
-      const accepted = Promise.all(keys.map((key, n) => mutateFirmly(front.url, 'queuedPay', input(n), { key })));
+      const accepted = Promise.all(
+        keys.map((key, n) => mutateFirmly(front.url, 'queuedPay', input(n), { key })),
+      );
 
       const finished = async () => {
         const [counted] = await stage
@@ -35,7 +37,12 @@ test.skipIf(process.env.DATABASE_URL !== undefined)(
       for (const answer of await accepted) expect(answer.status).toBeLessThan(300);
       await expect.poll(finished, { timeout: 60_000, interval: 100 }).toBe(OPERATIONS);
       for (const key of keys) {
-        expect(await stage.effects(key), key).toEqual({ orders: 0, payments: 1, reservations: 0, charges: 1 });
+        expect(await stage.effects(key), key).toEqual({
+          orders: 0,
+          payments: 1,
+          reservations: 0,
+          charges: 1,
+        });
       }
       await expect
         .poll(() => stage.sql('SELECT singleton_key FROM {s}_jobs.job'), { timeout: 40_000, interval: 250 })

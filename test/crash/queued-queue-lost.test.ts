@@ -27,7 +27,7 @@ const start = (work?: number): Promise<ServerChild> =>
     ...(work !== undefined && { work }),
   });
 const accept = async (server: ServerChild, name: string, count: number) => {
-  const keys = Array.from({ length: count }, (_, n) => `${name} ${n}`);
+  const keys = Array.from({ length: count }, (_, n) => `${name}-${n}`);
   await Promise.all(
     keys.map(async (key) => {
       const answer = await mutateFirmly(server.url, 'queuedPay', INPUT, { key });
@@ -38,10 +38,10 @@ const accept = async (server: ServerChild, name: string, count: number) => {
 };
 const jobsLeft = async () => (await stage.sql('SELECT FROM {s}_jobs.job')).length;
 const unfinished = (name: string) => () =>
-  stage.sql(`SELECT key, state FROM {s}.operation WHERE key LIKE $1 AND state <> 'completed'`, [`${name} %`]);
+  stage.sql(`SELECT key, state FROM {s}.operation WHERE key LIKE $1 AND state <> 'completed'`, [`${name}-%`]);
 const finished = async (name: string) => {
   const rows = await stage.sql(`SELECT FROM {s}.operation WHERE key LIKE $1 AND state = 'completed'`, [
-    `${name} %`,
+    `${name}-%`,
   ]);
   return rows.length;
 };
@@ -53,7 +53,9 @@ async function expectEachOnce(name: string, keys: readonly string[]): Promise<vo
   }
 }
 
-test('jobs that are lost before and while workers run are sent again, and each is done once', { timeout: 90_000 }, async () => {
+test('jobs that are lost before and while workers run are sent again, and each is done once', {
+  timeout: 90_000,
+}, async () => {
   const front = await start();
   const keys = await accept(front, 'truncated', 60);
   expect(await jobsLeft()).toBe(60);
@@ -62,22 +64,24 @@ test('jobs that are lost before and while workers run are sent again, and each i
   const workers = await Promise.all([start(4), start(4)]);
   await expect.poll(() => finished('truncated'), { timeout: 30_000 }).toBeGreaterThan(10);
   await stage.sql('TRUNCATE {s}_jobs.job');
-  keys.push(...(await accept(front, 'truncated again', 20)));
+  keys.push(...(await accept(front, 'truncated-again', 20)));
   await stage.sql('TRUNCATE {s}_jobs.job');
   await expectEachOnce('truncated', keys);
   await Promise.all([front, ...workers].map((child) => child.kill()));
 });
 
-test('a queue whose schema is dropped while workers run is made again, and each job is done once', { timeout: 90_000 }, async () => {
+test('a queue whose schema is dropped while workers run is made again, and each job is done once', {
+  timeout: 90_000,
+}, async () => {
   const front = await start();
   const keys = await accept(front, 'dropped', 60);
   const workers = await Promise.all([start(4), start(4)]);
   await expect.poll(() => finished('dropped'), { timeout: 30_000 }).toBeGreaterThan(5);
   await stage.sql('DROP SCHEMA {s}_jobs CASCADE');
   // Without a queue nothing is accepted, and nothing remains of it.
-  const answer = await mutate(front.url, 'queuedPay', INPUT, { key: 'dropped meanwhile' });
+  const answer = await mutate(front.url, 'queuedPay', INPUT, { key: 'meanwhile' });
   if (answer.status === 503) {
-    expect(await stage.sql(`SELECT FROM {s}.operation WHERE key = 'dropped meanwhile'`)).toEqual([]);
+    expect(await stage.sql(`SELECT FROM {s}.operation WHERE key = 'meanwhile'`)).toEqual([]);
   }
   keys.push(...(await accept(front, 'dropped', 80)).slice(60));
   await expectEachOnce('dropped', keys);

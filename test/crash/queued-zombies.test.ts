@@ -54,14 +54,13 @@ const answerTo = (path: string, input: object, key: string) =>
   expect
     .poll(() => mutate(front.url, path, input, { key }), { timeout: 30_000, interval: 100 })
     .toMatchObject({ status: 200 });
-const states = () =>
-  stage.sql('SELECT state::text, count(*)::int FROM {s}.operation GROUP BY 1 ORDER BY 1');
+const states = () => stage.sql('SELECT state::text, count(*)::int FROM {s}.operation GROUP BY 1 ORDER BY 1');
 const jobsLeft = () => stage.sql('SELECT singleton_key FROM {s}_jobs.job');
 const noJobIsLeft = () => expect.poll(jobsLeft, { timeout: 40_000, interval: 250 }).toEqual([]);
 
 /** One worker stands still at its gate until another has settled the operation, then goes on. */
 async function overtaken(path: string, gate: string) {
-  const key = `${path} ${gate}`;
+  const key = `${path}-${gate.replaceAll(' ', '-')}`;
   const input = { amount: 1250, gate };
   const zombie = await startWorker(1);
   const id = await accept(path, input, key);
@@ -105,16 +104,18 @@ test("a zombie's late transaction is rolled back, its settlement refused and kep
 });
 
 test("a zombie's late settlement by a commit of its own is refused and kept", TIMEOUT, async () => {
-  const { rejected, effects } = await overtaken('queuedPayPlain', 'in charge');
+  const { rejected, effects } = await overtaken('queuedPayPlain', 'after charge');
   expect(effects).toEqual({ orders: 0, payments: 0, reservations: 0, charges: 1 });
-  expect(rejected).toMatchObject([{ storedState: 'completed', attemptedState: 'step', attemptedAttempt: 1 }]);
+  expect(rejected).toMatchObject([
+    { storedState: 'completed', attemptedState: 'completed', attemptedAttempt: 1 },
+  ]);
 });
 
 test("a zombie's late call to the provider has its successor's child key: one charge", TIMEOUT, async () => {
   const { key, rejected, effects } = await overtaken('queuedPay', 'in charge');
   expect(effects).toEqual({ orders: 0, payments: 1, reservations: 0, charges: 1 });
   const [charge] = await stage.provider.charges(key);
-  expect(await stage.provider.requests(charge?.idempotencyKey ?? '')).toHaveLength(2);
+  expect(stage.provider.requests(charge?.idempotencyKey ?? '')).toHaveLength(2);
   expect(rejected).toMatchObject([
     {
       storedState: 'completed',
@@ -126,7 +127,7 @@ test("a zombie's late call to the provider has its successor's child key: one ch
 });
 
 test('what is delivered four times at once, to two workers, runs once', TIMEOUT, async () => {
-  const keys = Array.from({ length: 40 }, (_, n) => `four times ${n}`);
+  const keys = Array.from({ length: 40 }, (_, n) => `four-times-${n}`);
   const ids = await Promise.all(keys.map((key) => accept('queuedPay', { amount: 5 }, key)));
   for (const operationId of ids) {
     const job = { v: 1, operationId, scope: 'alice', procedure: 'queuedPay' } as const;
@@ -147,17 +148,21 @@ test('what is delivered four times at once, to two workers, runs once', TIMEOUT,
   }
 });
 
-test('workers whose clocks are an hour off, one ahead and one behind, agree about leases and delays', TIMEOUT, async () => {
-  const keys = Array.from({ length: 30 }, (_, n) => `skew ${n}`);
-  const input = { amount: 5, fails: 2, customer: 'cus_ok' };
-  await Promise.all(keys.map((key) => accept('queuedPay', input, key)));
-  await Promise.all([startWorker(4, 3_600_000), startWorker(4, -3_600_000)]);
-  for (const key of keys) {
-    await answerTo('queuedPay', input, key);
-    expect(await stage.effects(key), key).toEqual({ orders: 0, payments: 1, reservations: 0, charges: 1 });
-    const attempts = (await stage.history(key)).filter((line) => line.endsWith('processing (started, 1)'));
-    expect(attempts, key).toHaveLength(1);
-    expect((await stage.history(key)).at(-1), key).toBe('processing -> completed (succeeded, 3)');
-  }
-  expect(await states()).toMatchObject([{ state: 'completed' }]);
-});
+test(
+  'workers whose clocks are an hour off, one ahead and one behind, agree about leases and delays',
+  TIMEOUT,
+  async () => {
+    const keys = Array.from({ length: 30 }, (_, n) => `skew-${n}`);
+    const input = { amount: 5, fails: 2, customer: 'cus_ok' };
+    await Promise.all(keys.map((key) => accept('queuedPay', input, key)));
+    await Promise.all([startWorker(4, 3_600_000), startWorker(4, -3_600_000)]);
+    for (const key of keys) {
+      await answerTo('queuedPay', input, key);
+      expect(await stage.effects(key), key).toEqual({ orders: 0, payments: 1, reservations: 0, charges: 1 });
+      const attempts = (await stage.history(key)).filter((line) => line.endsWith('processing (started, 1)'));
+      expect(attempts, key).toHaveLength(1);
+      expect((await stage.history(key)).at(-1), key).toBe('processing -> completed (succeeded, 3)');
+    }
+    expect(await states()).toMatchObject([{ state: 'completed' }]);
+  },
+);

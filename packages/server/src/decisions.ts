@@ -1,6 +1,8 @@
+import { childKey, isSettled } from '@semel/contract/v1/pure';
 import { auditText } from './audit-text.ts';
 import { type EngineContext, subjectOf } from './engine/engine-context.ts';
 import type { DescribedError } from './engine/failure.ts';
+import { lastErrorIn } from './engine/last-error.ts';
 import { createOutcomeCodec } from './engine/outcome.ts';
 import { openJson, outcomesOf } from './engine/sealed-outcomes.ts';
 import { jobId } from './jobs/job-id.ts';
@@ -127,8 +129,12 @@ export interface OperationView {
   readonly leaseUntil?: number;
   /** Only once settled or released. */
   readonly expiresAt?: number;
-  /** What its last failed attempt said (queued), where it can be read: at most 2000 characters. */
+  /** What its last failed attempt said (queued), where it can be read, with the step that it came from: `step 'charge': …`. */
   readonly lastError?: string;
+  /** There is a last error, and this process has no key to read it with. */
+  readonly lastErrorSealed?: true;
+  /** The step that the last error came from, and its key at the other side: what to look for there. */
+  readonly failedStep?: { readonly name: string; readonly childKey: string };
   /** Who has to decide about it (queued). */
   readonly deadLetterOwner?: string;
 }
@@ -138,14 +144,19 @@ export interface OperationDetails {
   readonly history: readonly Transition[];
   /** Refused writes of late owners: an alert each. `evidence` says whether what they brought is kept. */
   readonly rejected: readonly (Omit<RejectedTransition, 'evidence'> & { readonly evidence: boolean })[];
-  /** Recovery points, without their results. */
+  /** How many attempts have run so far. Fewer than their numbers say: a redrive or a release takes a number as well. */
+  readonly runs: number;
+  /** Recovery points, without their results. `childKey`: of a step, what the other side knows it by. */
   readonly steps: readonly {
     readonly name: string;
     readonly kind: 'step' | 'transaction';
     readonly attempt: number;
+    readonly childKey?: string;
   }[];
   /** Who decided about it and why, in order. */
   readonly decisions: readonly DecisionRecord[];
+  /** When workers last looked whether its resolver knows about it, while it waits for a decision. */
+  readonly offeredAt?: number;
   /** What is queued, until it is settled. */
   readonly work?: { readonly principal: string; readonly dueAt: number };
   /** The last word of `operation.progress`, where it can be read. */
@@ -174,7 +185,9 @@ export function createDecisions<Tx>(
   function view(record: OperationRecord, { lastError, deadLetterOwner }: Extras = {}): OperationView {
     const { operationId, scope, procedure, key, state, attempt, policy } = record;
     const { createdAt, updatedAt, firstClaimedAt, leaseUntil, expiresAt } = record;
-    const said = lastError === undefined ? undefined : openJson(context, record, 'error', lastError)?.value;
+    const opened = lastError === undefined ? undefined : openJson(context, record, 'error', lastError);
+    const said = lastErrorIn(opened?.value);
+    const step = said?.step;
     return {
       operationId,
       scope,
@@ -189,7 +202,11 @@ export function createDecisions<Tx>(
       windowEndsAt: firstClaimedAt + policy.downstreamWindowMs,
       ...(leaseUntil === undefined ? undefined : { leaseUntil }),
       ...(expiresAt === undefined ? undefined : { expiresAt }),
-      ...(typeof said === 'string' ? { lastError: said } : undefined),
+      ...(said && { lastError: step === undefined ? said.text : `step '${step}': ${said.text}` }),
+      ...(lastError !== undefined && said === undefined ? { lastErrorSealed: true } : undefined),
+      ...(step === undefined
+        ? undefined
+        : { failedStep: { name: step, childKey: childKey({ scope, procedure, key, step }) } }),
       ...(deadLetterOwner === undefined ? undefined : { deadLetterOwner }),
     };
   }
@@ -235,11 +252,13 @@ export function createDecisions<Tx>(
       const found = await store.find(operationId);
       if (found === undefined) return undefined;
       const { record, now } = found;
-      const [history, rejected, steps, decisions, work, progress, purged] = await Promise.all([
+      const { scope, procedure, key } = record;
+      const [history, rejected, steps, decisions, offeredAt, work, progress, purged] = await Promise.all([
         store.history(operationId),
         store.rejected(operationId),
         store.steps(operationId),
         store.decisions.decisions(operationId),
+        store.decisions.offered(operationId),
         store.queue.work(operationId),
         store.queue.progress(operationId),
         store.purged(operationId),
@@ -249,8 +268,15 @@ export function createDecisions<Tx>(
         operation: view(record, work),
         history,
         rejected: rejected.map(({ evidence, ...row }) => ({ ...row, evidence: evidence !== undefined })),
-        steps: steps.map(({ name, kind, attempt }) => ({ name, kind, attempt })),
+        runs: runsIn(history, decisions),
+        steps: steps.map(({ name, kind, attempt }) => ({
+          name,
+          kind,
+          attempt,
+          ...(kind === 'step' && { childKey: childKey({ scope, procedure, key, step: name }) }),
+        })),
         decisions,
+        ...(offeredAt === undefined ? undefined : { offeredAt }),
         ...(work === undefined ? undefined : { work: { principal: work.principal, dueAt: work.dueAt } }),
         ...(come === undefined || progress === undefined
           ? undefined
@@ -310,6 +336,14 @@ export function createDecisions<Tx>(
       return decided(await store.decisions.cancel(operationId, outcome, decision), 'cancelled', decision);
     },
   };
+}
+
+/** A release goes through `processing` as well, with nobody at it; an atomic attempt is there only when it has ended. */
+function runsIn(history: readonly Transition[], decisions: readonly DecisionRecord[]): number {
+  const decided = new Set(decisions.map(({ seq }) => seq));
+  const isRun = ({ from, to, seq }: Transition): boolean =>
+    to === 'processing' ? !decided.has(seq) : (from === null || from === 'released') && isSettled(to);
+  return history.filter(isRun).length;
 }
 
 function decisionFrom(action: string, { actor, reason, traceId }: DecidedBy): Decision {

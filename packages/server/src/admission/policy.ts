@@ -56,10 +56,13 @@ export interface IdempotencyPolicy {
   /**
    * Asked about an operation that is `suspended` or `dead`, before a person is: what did happen? What it writes through `tx`
    * commits with its answer. A worker of a server that has this procedure asks, about once a minute, until there is an answer.
-   * A suspended one is asked about one `leaseMs` after it was, so that a process that was only paused has noticed.
-   * @example resolve: async ({ childKey }) => {
+   * One whose attempt was lost is asked about no sooner than a `leaseMs` after that was found, so that a process that was only
+   * paused has noticed.
+   * @example resolve: async ({ state, childKey }) => {
    *   const charge = await provider.find(childKey('charge'));
-   *   return charge === undefined ? 'run_again' : { completed: { chargeId: charge.id } };
+   *   if (charge !== undefined) return { completed: { chargeId: charge.id } };
+   *   // A dead letter had all its attempts: why they failed is for a person to look at.
+   *   return state === 'suspended' ? 'run_again' : undefined;
    * }
    */
   readonly resolve?: Resolver;

@@ -11,7 +11,11 @@ import type { Handler, RunRequest, RunResult } from './request.ts';
 import { outcomesOf } from './sealed-outcomes.ts';
 
 /** What becomes of an attempt that failed for now, where that isn't left to the caller's retry. */
-export type FailedForNow = (error: unknown) => Extract<Settlement, { lastError: string }>;
+export type FailedForNow = (
+  error: unknown,
+  /** The step that it came from. */
+  step?: string,
+) => Extract<Settlement, { lastError: string }>;
 
 /**
  * Runs the handler once under its claim, and settles what became of it.
@@ -178,10 +182,14 @@ async function afterError<Tx>(
   const { unknown } = operation;
   const resumable = request.policy.effects === 'steps' && !(unknown instanceof DecisionNeeded);
   const suspend = unknown !== undefined && !resumable;
-  const later = suspend ? undefined : failedForNow?.(error);
+  const failed = failedForNow?.(error, operation.failedStep(error));
+  const later = suspend ? undefined : failed;
+  const noted = failed && { lastError: failed.lastError };
   const end: Settlement =
     later ??
-    (suspend ? { to: 'suspended', cause: 'outcome_unknown' } : { to: 'released', cause: 'released' });
+    (suspend
+      ? { to: 'suspended', cause: 'outcome_unknown', ...noted }
+      : { to: 'released', cause: 'released' });
   const written = await settleFirmly(context, request, claim, end);
   const lost = await unlessSettled(context, request, claim, written);
   if (lost !== undefined) return lost;
@@ -204,8 +212,10 @@ function putOff<Tx>(
 ): RunResult {
   const { operationId, attempt } = claim;
   if (later.to === 'accepted') {
-    emit({ type: 'rescheduled', delayMs: later.delayMs, error, ...subjectOf(request, claim) });
-    return { kind: 'accepted', operationId, state: 'accepted', pollAfterMs: later.delayMs };
+    const { delayMs, uncounted } = later;
+    const not = uncounted && { uncounted };
+    emit({ type: 'rescheduled', delayMs, error, ...not, ...subjectOf(request, claim) });
+    return { kind: 'accepted', operationId, state: 'accepted', pollAfterMs: delayMs };
   }
   const { deadLetterOwner } = request.policy;
   const owner = deadLetterOwner === undefined ? undefined : { deadLetterOwner };

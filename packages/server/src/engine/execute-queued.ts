@@ -9,6 +9,7 @@ import { type FailedForNow, runAttempt } from './attempt.ts';
 import { type EngineContext, subjectOf } from './engine-context.ts';
 import type { FailureCodec } from './failure.ts';
 import { firmly } from './firmly.ts';
+import { lastErrorFrom } from './last-error.ts';
 import type { RunRequest } from './request.ts';
 import { openInput, sealedJson } from './sealed-outcomes.ts';
 import { sleep, withDeadline } from './wait.ts';
@@ -16,7 +17,10 @@ import type { WorkerCall, WorkerProcedure, WorkerProcedures } from './worker-pro
 
 /** Another deployment may have the procedure: no attempt is spent on finding out. */
 const ELSEWHERE_MS = { minMs: 5_000, maxMs: 30_000 };
-const MAX_ERROR_CHARS = 2000;
+/** Before the handler: nothing that the operation could mend, and soon over or long. Not at its own, perhaps quick, pace. */
+const UNREACHED_MS = { minMs: 1_000, maxMs: 300_000 };
+/** So often, however it is spread: hours, by the pace above. After that it is a failure like any other. */
+const MAX_UNREACHED = 100;
 
 /** What became of a delivery. In every case its job is done with; one that can't be dealt with rejects. */
 export type Executed =
@@ -144,10 +148,17 @@ async function runStarted<Tx>(
   { trace, askedAt, job }: Started,
 ): Promise<void> {
   const { backoff } = procedure?.policy ?? { backoff: ELSEWHERE_MS };
-  const failedForNow: FailedForNow = (error) => {
-    const lastError = sealedJson(context, claim, 'error', JSON.stringify(textOf(error)));
-    return claim.attempt < claim.policy.maxAttempts
-      ? { to: 'accepted', cause: 'rescheduled', delayMs: backoffMs(claim.attempt, backoff), lastError }
+  const { attempt } = claim;
+  let call: WorkerCall<Tx> | undefined;
+  const failedForNow: FailedForNow = (error, step) => {
+    const lastError = sealedJson(context, claim, 'error', lastErrorFrom(error, step));
+    const cause = 'rescheduled';
+    if (attempt <= MAX_UNREACHED && !hasReached(call, error)) {
+      const delayMs = backoffMs(attempt, slower(backoff, UNREACHED_MS));
+      return { to: 'accepted', cause, delayMs, lastError, uncounted: true };
+    }
+    return attempt < claim.policy.maxAttempts
+      ? { to: 'accepted', cause, delayMs: backoffMs(attempt, backoff), lastError }
       : { to: 'dead', cause: 'exhausted', lastError };
   };
   if (procedure === undefined) {
@@ -166,7 +177,8 @@ async function runStarted<Tx>(
     return;
   }
   const { principal } = work;
-  const call = begun(procedure, () => procedure.begin({ principal, input: input.value, record: claim }));
+  const execution = begun(procedure, () => procedure.begin({ principal, input: input.value, record: claim }));
+  call = execution;
   const request: RunRequest = {
     scope: claim.scope,
     procedure: claim.procedure,
@@ -175,21 +187,35 @@ async function runStarted<Tx>(
     fingerprint: claim.fingerprint,
     // What it was claimed under, and today's code for the rest.
     policy: { ...procedure.policy, ...claim.policy, recorded: claim.policy },
-    failures: call.failures,
+    failures: execution.failures,
     outcomes: procedure.outcomes,
-    parseOutput: call.parseOutput,
+    parseOutput: execution.parseOutput,
     trace,
   };
   const result = await runAttempt(
     context,
     request,
-    (operation) => call.handle(operation),
+    (operation) => execution.handle(operation),
     claim,
     askedAt,
     failedForNow,
   );
   if (result.kind === 'accepted') await sendNext(context, claim, result.pollAfterMs, job);
 }
+
+/** A guard's verdict is one about the operation, as is whatever its handler threw. The rest is this worker's own trouble. */
+function hasReached<Tx>(call: WorkerCall<Tx> | undefined, error: unknown): boolean {
+  if (call === undefined) return false;
+  if (call.hasReached?.() !== false) return true;
+  const status = call.failures.statusOf(error);
+  return status !== undefined && status < 500;
+}
+
+type Pace = WorkerProcedure['policy']['backoff'];
+const slower = (a: Pace, b: Pace): Pace => ({
+  minMs: Math.max(a.minMs, b.minMs),
+  maxMs: Math.max(a.maxMs, b.maxMs),
+});
 
 /** A context that can't be made is a failure of this attempt, like any other. */
 function begun<Tx>(procedure: WorkerProcedure<Tx>, begin: () => WorkerCall<Tx>): WorkerCall<Tx> {
@@ -200,7 +226,7 @@ function begun<Tx>(procedure: WorkerProcedure<Tx>, begin: () => WorkerCall<Tx>):
       statusOf: () => undefined,
       describe: () => ({ httpStatus: 500, code: 'INTERNAL_SERVER_ERROR', message: procedure.name }),
     };
-    return { failures, parseOutput: undefined, handle: () => Promise.reject(error) };
+    return { failures, parseOutput: undefined, hasReached: () => false, handle: () => Promise.reject(error) };
   }
 }
 
@@ -218,14 +244,5 @@ export async function sendNext<Tx>(
     await jobs?.send(undefined, jobOf(record, job?.traceparent), { id, delayMs });
   } catch (error) {
     emit({ type: 'worker_failed', error });
-  }
-}
-
-function textOf(error: unknown): string {
-  try {
-    const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    return text.slice(0, MAX_ERROR_CHARS);
-  } catch {
-    return 'What was thrown has no text';
   }
 }

@@ -17,6 +17,7 @@ import {
   RanTooLong,
 } from './failure.ts';
 import { firmly } from './firmly.ts';
+import { causesOf } from './last-error.ts';
 import type { Lease } from './leases.ts';
 import type { Operation } from './operation.ts';
 import { createProgress, type Progress } from './progress.ts';
@@ -56,6 +57,8 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
   readonly #askedAt: number;
   readonly #outcomes: SealedOutcomes;
   readonly #progress: Progress;
+  /** By what they threw. */
+  readonly #failedSteps = new Map<unknown, string>();
   readonly #names = new Set<string>();
   readonly #running = new Map<Promise<unknown>, 'step' | 'transaction'>();
   #ended = false;
@@ -168,6 +171,15 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
     return work;
   }
 
+  /** The name of the step that this error came from, if it did. */
+  failedStep(error: unknown): string | undefined {
+    for (const each of causesOf(error)) {
+      const name = this.#failedSteps.get(each);
+      if (name !== undefined) return name;
+    }
+    return undefined;
+  }
+
   async #step<T>(
     name: string,
     optionsOrBody: { readonly input: unknown } | ((childKey: string) => Promise<T>),
@@ -184,6 +196,7 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
     try {
       value = await body(this.childKey(name));
     } catch (error) {
+      this.#failedSteps.set(error, name);
       // "No" is an answer. Anything else leaves open what the other side did.
       if (!isRefusal(error) && this.#request.policy.isFinal?.(error) !== true) this.unknown = error;
       throw error;
@@ -195,6 +208,7 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
       const written = await firmly(this.#claim, () => store.recordStep(this.#claim, record, trace));
       if (written.kind === 'overtaken') this.#overtaken('step', written.by);
     } catch (error) {
+      this.#failedSteps.set(error, name);
       // It was done, and no later attempt will know.
       if (!(error instanceof LeaseLost)) this.unknown = error;
       throw error;

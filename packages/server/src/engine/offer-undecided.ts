@@ -9,8 +9,8 @@ import type { Resolved, UndecidedOperation } from './policy.ts';
 import { openInput, openStep, outcomesOf } from './sealed-outcomes.ts';
 import type { WorkerProcedure, WorkerProcedures } from './worker-procedures.ts';
 
-/** A resolver that says "run it again" gives it a few attempts more, not a new life. */
-const GRANTED_ATTEMPTS = 3;
+/** What only people can decide is looked past, so that it doesn't keep the others from their turn. */
+const MAX_ROUNDS = 25;
 
 /**
  * Offers what waits for a decision to the resolvers of its procedures.
@@ -22,16 +22,20 @@ export async function offerUndecided<Tx>(
   procedures: WorkerProcedures<Tx>,
   options: { readonly limit: number; readonly everyMs: number },
 ): Promise<readonly Promise<void>[]> {
-  const offered = await context.store.decisions.offer(options);
-  return offered.flatMap((record) => {
-    const procedure = procedures.get(record.procedure);
-    if (procedure?.policy.resolve === undefined) return [];
-    return [
-      ask(context, procedure, record).catch((error: unknown) =>
-        context.emit({ type: 'resolver_failed', error, ...subjectOf(record, record) }),
-      ),
-    ];
-  });
+  const { limit, everyMs } = options;
+  const asked: Promise<void>[] = [];
+  for (let round = 0; round < MAX_ROUNDS && asked.length < limit; round++) {
+    const offered = await context.store.decisions.offer({ limit: limit - asked.length, everyMs });
+    if (offered.length === 0) break;
+    for (const record of offered) {
+      const procedure = procedures.get(record.procedure);
+      if (procedure?.policy.resolve === undefined) continue;
+      const failed = (error: unknown): void =>
+        context.emit({ type: 'resolver_failed', error, ...subjectOf(record, record) });
+      asked.push(ask(context, procedure, record).catch(failed));
+    }
+  }
+  return asked;
 }
 
 async function ask<Tx>(
@@ -160,8 +164,14 @@ async function letRunAgain<Tx>(
   const { store, emit } = context;
   const { operationId } = record;
   const isQueued = record.policy.mode === 'queued';
+  const grantAttempts = isQueued ? await grantedBy(context, record) : 1;
+  if (grantAttempts === 0) {
+    throw new Error(
+      `the resolver of ${record.procedure} says run it again, did so before, and it failed again: that's for a person to decide`,
+    );
+  }
   const decided = isQueued
-    ? await redriveAsSeen(context, record, decision)
+    ? await redriveAsSeen(context, record, grantAttempts, decision)
     : await store.decisions.release(operationId, decision);
   if (decided?.kind !== 'done') return;
   const { state: to } = decided.record;
@@ -169,17 +179,32 @@ async function letRunAgain<Tx>(
   emit({ type: 'decided', action, to, actor: 'resolver', ...subjectOf(record, decided.record) });
 }
 
+/**
+ * "Run it again" leaves one that is suspended the attempts that it had left. One that had none gets a single one, and once: a
+ * resolver that says so of whatever it is asked about would go round until the window ends, and no person would ever get it.
+ * Read after the record: a decision made since then is found out by its version.
+ */
+async function grantedBy<Tx>(
+  { store }: EngineContext<Tx>,
+  { operationId, state, attempt, policy }: OperationRecord,
+): Promise<number> {
+  if (state === 'suspended' && attempt < policy.maxAttempts) return policy.maxAttempts - attempt;
+  const latest = (await store.decisions.decisions(operationId)).at(-1);
+  return latest?.actor === 'resolver' ? 0 : 1;
+}
+
 /** Only as it was when its resolver was asked: it may have been redriven and have run since, and be undecided again. */
 async function redriveAsSeen<Tx>(
   { store, jobs }: EngineContext<Tx>,
   { operationId, version }: OperationRecord,
+  grantAttempts: number,
   decision: Decision,
 ): Promise<Decided | undefined> {
   const stale = new Error('It has changed since its resolver was asked');
   try {
     return await store.decisions.redrive(
       operationId,
-      { grantAttempts: GRANTED_ATTEMPTS },
+      { grantAttempts },
       async (tx, after) => {
         if (after.version !== version + 1) throw stale;
         await jobs?.send(tx, jobOf(after), { id: jobId(operationId, after.version), delayMs: 0 });

@@ -13,6 +13,7 @@ export interface Operation<Tx = unknown> {
   readonly key: string;
   /** Counts from 1; a later attempt has a larger one (the fence). */
   readonly attempt: number;
+  /** A queued procedure's handler runs as a leased one: `leased`. */
   readonly mode: 'atomic' | 'leased';
   /** Aborts when this attempt is overtaken or ran too long. A caller that hangs up does **not** abort it. */
   readonly signal: AbortSignal;

@@ -53,7 +53,9 @@ export type Resolved =
   | { readonly failed: unknown }
   /**
    * It surely didn't happen: a queued operation goes back to its queue, a leased one is released for its caller's retry.
-   * What the resolver wrote through `tx` is rolled back. Only within the downstream window; after it this is no decision.
+   * What the resolver wrote through `tx` is rolled back. Only within the downstream window; after it this is no decision. A
+   * queued one keeps the attempts that it had left; one that had none (`dead`) gets a single one, and not twice in a row: then
+   * it stays as it is, with a `resolver_failed`, for a person.
    */
   | 'run_again'
   | undefined;

@@ -44,7 +44,7 @@ export function createProgress(write: (json: string) => Promise<void>): Progress
 
   return {
     report(value) {
-      const json = JSON.stringify(value);
+      const json = jsonOf(value);
       if (json === undefined) throw new OperationMisuse('operation.progress takes plain JSON');
       if (json.length * 3 > MAX_BYTES && Buffer.byteLength(json) > MAX_BYTES) {
         throw new OperationMisuse(`operation.progress takes at most ${MAX_BYTES} bytes of JSON`);
@@ -57,4 +57,13 @@ export function createProgress(write: (json: string) => Promise<void>): Progress
       clearTimeout(timer);
     },
   };
+}
+
+/** `undefined` for what isn't JSON: a bigint, a circle, a function. */
+function jsonOf(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return undefined;
+  }
 }

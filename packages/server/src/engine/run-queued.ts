@@ -83,6 +83,12 @@ async function acceptOnAuthority<Tx>(
 function enqueueRequest<Tx>(context: EngineContext<Tx>, request: RunRequest, owner: string): EnqueueRequest {
   const { queued, policy, outcomes, trace } = request;
   if (queued === undefined) throw new TypeError('A queued call says who asks and with which input');
+  // Where a policy picks what identifies a request, nobody has looked at the rest: serialised, a form would be an empty object.
+  if (queued.input instanceof FormData) {
+    throw new TypeError(
+      "A queued call can't take a FormData: a worker could not be given it. Send plain values",
+    );
+  }
   const subject = {
     ...identityOf(request),
     operationId: operationId(),

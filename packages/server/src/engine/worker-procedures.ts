@@ -30,6 +30,11 @@ export interface WorkerCall<Tx = unknown> {
   readonly failures: FailureCodec;
   /** `undefined` where the handler's output is already parsed. */
   readonly parseOutput: ((value: unknown) => unknown) | undefined;
+  /**
+   * Whether the handler itself has begun. What fails before (a context that can't be made, guards whose database is away) with
+   * no status below 500 isn't counted among the operation's attempts, up to a bound. @default always
+   */
+  hasReached?(): boolean;
   /** Guards, parsers and the resolver, as a request of this principal would meet them. */
   handle(operation: Operation<Tx>): Promise<unknown>;
 }

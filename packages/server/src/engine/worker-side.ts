@@ -2,6 +2,7 @@ import type { Job } from '@semel/contract/v1/pure';
 import type { Claim } from '../store/port.ts';
 import type { EngineContext } from './engine-context.ts';
 import { type Executed, executeQueued, sendNext } from './execute-queued.ts';
+import { lastErrorFrom } from './last-error.ts';
 import { offerUndecided } from './offer-undecided.ts';
 import { randomId } from './random-id.ts';
 import { sealedJson } from './sealed-outcomes.ts';
@@ -60,7 +61,7 @@ export async function handBack<Tx>(context: EngineContext<Tx>, claim: Claim): Pr
   }
   if (attempt >= policy.maxAttempts) return;
   const error = new Error('The server was shut down');
-  const lastError = sealedJson(context, claim, 'error', JSON.stringify(error.message));
+  const lastError = sealedJson(context, claim, 'error', lastErrorFrom(error));
   const end = { to: 'accepted', cause: 'rescheduled', delayMs: 0, lastError } as const;
   const written = await context.store.settle(claim, end, trace);
   if (written.kind !== 'settled') return;

@@ -1,6 +1,6 @@
 import type { QueueStore } from '../store/queue-port.ts';
 import type { Emit } from '../telemetry/events.ts';
-import { freshJobId, jobId } from './job-id.ts';
+import { healedJobId, jobId } from './job-id.ts';
 import { jobOf } from './job-of.ts';
 import type { Jobs } from './port.ts';
 
@@ -11,7 +11,7 @@ export interface HealOptions {
 }
 
 /** How many that only wait for their turn are looked past, at most. */
-const MAX_WAITING = 50_000;
+const MAX_WAITING = 5_000;
 /** Sent by this process: remembered so that the same is neither sent nor counted each time that it looks. */
 const MAX_REMEMBERED = 10_000;
 
@@ -46,8 +46,8 @@ export function createHealer<Tx>({
       if (waits && state === 'accepted') continue;
       // The job of a lost attempt may be with the dead for long: another at once, and one is enough, whoever finds it first.
       // Where there is none at all the id has to be new: the queue may remember that of a job that is gone.
-      const id = waits ? jobId(operationId, version) : freshJobId();
-      if (remembered.has(id)) continue;
+      const id = waits ? jobId(operationId, version) : healedJobId(operationId, version);
+      if (waits && remembered.has(id)) continue;
       await jobs.send(undefined, jobOf(operation), { id, delayMs: 0 });
       if (remembered.size >= MAX_REMEMBERED) remembered.clear();
       remembered.add(id);

@@ -36,10 +36,30 @@ export function createSweeper<Tx>(
     repeat(retentionEveryMs, () => sweep(() => store.sweepExpired({ limit: batch }), 'deleted'), failed),
   ];
 
+  /** Queued work whose last attempt was lost, and with it whoever would have said so. @returns how many */
+  async function tellDead({ changed }: SweepReport): Promise<number> {
+    let dead = 0;
+    for (const { operationId } of changed) {
+      const found = await store.find(operationId);
+      if (found?.record.state !== 'dead') continue;
+      dead++;
+      const { scope, procedure, key, attempt } = found.record;
+      const { deadLetterOwner } = (await store.queue.work(operationId)) ?? {};
+      emit({
+        type: 'dead',
+        error: new Error('Its last attempt was lost: the process died, or the lease ran out'),
+        ...(deadLetterOwner !== undefined && { deadLetterOwner }),
+        ...{ scope, procedure, key, operationId, attempt },
+      });
+    }
+    return dead;
+  }
+
   async function sweep(once: () => Promise<SweepReport>, what: 'suspended' | 'deleted'): Promise<void> {
     for (; !closed; await sleep(PAUSE_MS)) {
       const report = await once();
-      const count = report.changed.length;
+      const dead = what === 'suspended' ? await tellDead(report) : 0;
+      const count = report.changed.length - dead;
       if (count > 0) emit({ type: 'recovered', suspended: 0, deleted: 0, [what]: count });
       if (report.complete) return;
     }

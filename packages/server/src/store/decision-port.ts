@@ -66,7 +66,8 @@ export interface DecisionStore<Tx = unknown> {
   /**
    * `suspended` or `dead` -> `completed` or `failed` (cause `resolved`). `body` runs in the transaction that writes it, with
    * the record locked: what it writes through `tx` commits with the resolution. If it returns `undefined`, nothing remains
-   * (`undecided`); if it throws, nothing remains and the error is rethrown. Of n at once one decides. A record that another
+   * (`undecided`); if it throws, nothing remains and the error is rethrown. The record gets an owner that no attempt has: one
+   * that comes back with the very same outcome is refused, as its effects are. Of n at once one decides. A record that another
    * is deciding about right now is `not_now`: nobody waits.
    */
   resolve(
@@ -105,6 +106,9 @@ export interface DecisionStore<Tx = unknown> {
    * offers each to its resolver. Cost grows with what waits, not with what is kept.
    */
   offer(options: { readonly limit: number; readonly everyMs: number }): Promise<readonly OperationRecord[]>;
+
+  /** When it was last offered, since it waits for the decision that it waits for now. Reads only. */
+  offered(operationId: string): Promise<number | undefined>;
 
   /** One page of operations. For people: may read many rows where it filters by state alone. */
   list(filter: OperationFilter): Promise<OperationPage>;

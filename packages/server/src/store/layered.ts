@@ -181,6 +181,7 @@ function decisionsBehind<Tx>(
       decisions.redrive(operationId, options, send, decision),
     release: (operationId, decision) => decisions.release(operationId, decision),
     offer: (options) => decisions.offer(options),
+    offered: (operationId) => decisions.offered(operationId),
     list: (filter) => decisions.list(filter),
     decisions: (operationId) => decisions.decisions(operationId),
   };

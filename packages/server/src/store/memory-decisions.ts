@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Decided, Decision, DecisionRecord, DecisionStore } from './decision-port.ts';
 import { type Entry, ended, nextAttempt, windowPassed } from './memory-operations.ts';
 import type { Table } from './memory-table.ts';
@@ -74,7 +75,9 @@ export function createDecisions(
         (tx) => body(tx, entry.record),
         (resolution, apply) => {
           if (resolution === undefined) return { kind: 'undecided' };
-          table.change(entry, ended(entry.record, resolution, clock()), 'resolved', decision);
+          // An attempt that brings the same outcome later must not take it for its own commit.
+          const record = { ...entry.record, owner: randomUUID() };
+          table.change(entry, ended(record, resolution, clock()), 'resolved', decision);
           keep(entry, 'resolved', decision, entry.record.version);
           apply();
           return done(entry);
@@ -136,6 +139,11 @@ export function createDecisions(
 
     async offer({ limit, everyMs }) {
       return offer(table.byOperation.values(), limit, everyMs, clock());
+    },
+    async offered(operationId) {
+      const { record, offeredAt } = table.byOperation.get(operationId) ?? {};
+      const isThisTime = offeredAt !== undefined && record !== undefined && offeredAt >= record.updatedAt;
+      return isThisTime && isUndecided(record) ? offeredAt : undefined;
     },
     async list(filter) {
       return pageOf(table.byOperation.values(), filter, clock());

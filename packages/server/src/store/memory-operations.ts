@@ -135,6 +135,7 @@ export function ended(
   now: number,
   version = record.version + 1,
 ): OperationRecord {
+  const { policy } = record;
   return {
     scope: record.scope,
     procedure: record.procedure,
@@ -144,12 +145,12 @@ export function ended(
     attempt: record.attempt,
     owner: record.owner,
     fingerprint: record.fingerprint,
-    policy: record.policy,
+    policy: 'uncounted' in settlement ? { ...policy, maxAttempts: policy.maxAttempts + 1 } : policy,
     version,
     createdAt: record.createdAt,
     updatedAt: now,
     firstClaimedAt: record.firstClaimedAt,
-    ...(EXPIRING.has(settlement.to) ? { expiresAt: now + record.policy.ttlMs } : undefined),
+    ...(EXPIRING.has(settlement.to) ? { expiresAt: now + policy.ttlMs } : undefined),
     ...('outcome' in settlement ? { outcome: settlement.outcome } : undefined),
   };
 }

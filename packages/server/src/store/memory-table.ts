@@ -93,8 +93,8 @@ export function createTable(maxOperations: number, forget: (operationId: string)
       change(entry, nextAttempt(entry.record, request.owner, now), cause, request.trace);
     },
     end(entry: Entry, settlement: AttemptEnd, trace: Trace, now: number): void {
-      if (entry.work !== undefined && 'lastError' in settlement) {
-        const { lastError } = settlement;
+      const lastError = 'lastError' in settlement ? settlement.lastError : undefined;
+      if (entry.work !== undefined && lastError !== undefined) {
         const dueAt = settlement.to === 'accepted' ? now + settlement.delayMs : entry.work.dueAt;
         entry.work = { ...entry.work, lastError, dueAt };
       }

@@ -106,13 +106,16 @@ export type Settlement =
   | { readonly to: 'completed'; readonly cause: 'succeeded'; readonly outcome: string }
   | { readonly to: 'failed'; readonly cause: 'failed'; readonly outcome: string }
   | { readonly to: 'released'; readonly cause: 'released' }
-  | { readonly to: 'suspended'; readonly cause: 'outcome_unknown' }
+  /** `lastError` is kept of a queued one, as below; of others there is no place for it. */
+  | { readonly to: 'suspended'; readonly cause: 'outcome_unknown'; readonly lastError?: string }
   /** A queued attempt failed for now: due again after `delayMs`. `lastError` may be sealed. */
   | {
       readonly to: 'accepted';
       readonly cause: 'rescheduled';
       readonly delayMs: number;
       readonly lastError: string;
+      /** It says nothing about the work: the record's `maxAttempts` grows by this one. */
+      readonly uncounted?: true;
     }
   /** A queued operation's retries ran out. */
   | { readonly to: 'dead'; readonly cause: 'exhausted'; readonly lastError: string };

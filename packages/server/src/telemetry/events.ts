@@ -48,8 +48,13 @@ export type SemelEvent =
       readonly cause: 'started' | 'overtaken';
       readonly waitedMs?: number;
     } & EventSubject)
-  /** A worker's attempt failed for now, or its server shut down. */
-  | ({ readonly type: 'rescheduled'; readonly delayMs: number; readonly error: unknown } & EventSubject)
+  /** A worker's attempt failed for now, or its server shut down. `uncounted`: before its handler was reached; it has one more. */
+  | ({
+      readonly type: 'rescheduled';
+      readonly delayMs: number;
+      readonly error: unknown;
+      readonly uncounted?: true;
+    } & EventSubject)
   /** The retries ran out: its owner has to decide. */
   | ({ readonly type: 'dead'; readonly error: unknown; readonly deadLetterOwner?: string } & EventSubject)
   /** A resolver or a person has decided about an operation that could not go on by itself. */
@@ -60,7 +65,7 @@ export type SemelEvent =
       readonly to: OperationState;
       readonly actor: string;
     } & EventSubject)
-  /** A procedure's resolver threw, or what it said can't be stored: it is asked again. */
+  /** A procedure's resolver threw, or what it said can't be done (a second 'run_again' of a dead letter): it is asked again. */
   | ({ readonly type: 'resolver_failed'; readonly error: unknown } & EventSubject)
   /** A queued operation had lost its job, and got another. */
   | ({ readonly type: 'healed'; readonly state: 'accepted' | 'processing' } & Omit<EventSubject, 'key'>)

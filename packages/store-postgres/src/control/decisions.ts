@@ -54,6 +54,11 @@ export function createDecisions(
       return rows.map((row) => sightingFromRow(row).record);
     },
 
+    async offered(operationId) {
+      const [row] = await lines.read(statements.offered, [operationId]);
+      return row === undefined ? undefined : (row[0] as number);
+    },
+
     async list(filter) {
       // One more than asked for, to know whether there is a next page.
       const rows = await control.run(listing(filter));

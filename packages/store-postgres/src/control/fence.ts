@@ -16,7 +16,7 @@ import type { Control } from '../connections/pools.ts';
 import type { Statements } from '../statements/all.ts';
 
 export type Rejection = Omit<RejectedTransition, 'count' | 'firstAt' | 'lastAt'>;
-type QueuedEnd = Extract<Settlement, { lastError: string }>;
+type QueuedEnd = Settlement & { readonly lastError: string };
 type Overtaken = Extract<SettleResult, { kind: 'overtaken' }>;
 
 export function isHeldBy(record: OperationRecord, claim: Claim): boolean {
@@ -35,6 +35,12 @@ function isOf(record: OperationRecord, claim: Claim): boolean {
     record.owner === claim.owner &&
     record.attempt === claim.attempt
   );
+}
+
+/** Leaves word of what went wrong beside the record: an end of a queued attempt. Of a leased one there is no place for it. */
+export function leavesWord(settlement: Settlement, { policy }: Claim): settlement is QueuedEnd {
+  if (settlement.to === 'suspended') return settlement.lastError !== undefined && policy.mode === 'queued';
+  return settlement.to === 'accepted' || settlement.to === 'dead';
 }
 
 export interface Fence {
@@ -57,15 +63,15 @@ export function createFence(
   writes: Pick<Writes, 'settle' | 'recordStep'>,
   reads: Pick<Store, 'find' | 'lookup'>,
 ): Fence {
-  /** The ends that only queued attempts have stand alone: no batch gets them. */
+  /** The ends that leave word stand alone: no batch gets them. */
   async function endQueued(claim: Claim, end: QueuedEnd, { actor, traceId }: Trace): Promise<SettleRow> {
     if (claim.policy.mode !== 'queued') throw new TypeError(`Only a queued attempt can be ${end.cause}`);
     const { operationId, owner, attempt } = claim;
     const values = [operationId, owner, attempt, end.lastError, actor, traceId ?? null];
     const [row] = await control.run(
       end.to === 'accepted'
-        ? [statements.reschedule, [...values, end.delayMs]]
-        : [statements.exhaust, values],
+        ? [statements.reschedule, [...values, end.delayMs, end.uncounted ? 1 : 0]]
+        : [end.to === 'dead' ? statements.exhaust : statements.suspendQueued, values],
     );
     return row === undefined ? undefined : null;
   }
@@ -112,7 +118,7 @@ export function createFence(
 
     async settle(claim, settlement, trace) {
       const written =
-        settlement.to === 'accepted' || settlement.to === 'dead'
+        leavesWord(settlement, claim)
           ? await endQueued(claim, settlement, trace)
           : await writes.settle({ claim, settlement, trace });
       const found = written === undefined ? await reads.find(claim.operationId) : undefined;

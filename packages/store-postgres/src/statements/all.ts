@@ -23,7 +23,14 @@ import { release } from './release.ts';
 import { renew, renewLocked } from './renew.ts';
 import { enqueueExpired, settleExpired, takeExpired } from './replace-expired.ts';
 import { lockToDecide, resolve } from './resolve.ts';
-import { exhaust, exhaustInTransaction, reschedule, rescheduleInTransaction } from './retry-later.ts';
+import {
+  exhaust,
+  exhaustInTransaction,
+  reschedule,
+  rescheduleInTransaction,
+  suspendQueued,
+  suspendQueuedInTransaction,
+} from './retry-later.ts';
 import { settle, settleInTransaction } from './settle.ts';
 import { settleMany } from './settle-many.ts';
 import { settleNew } from './settle-new.ts';
@@ -35,7 +42,7 @@ import { suspendOrphan } from './suspend-orphan.ts';
 import { deleteExpired, expiryCursor, forgetRefused, operationsAfter, passExpired } from './sweep-expired.ts';
 import { claimedAfter, orphanCursor, passOrphans, suspendOrphans } from './sweep-orphans.ts';
 import { takeOverdue, takeReleased } from './take.ts';
-import { backlog, offer, stranded } from './waiting.ts';
+import { backlog, offer, offered, stranded } from './waiting.ts';
 
 const ALL = {
   awaitAtomic,
@@ -66,6 +73,7 @@ const ALL = {
   lockToDecide,
   lookup,
   offer,
+  offered,
   openAtomic,
   openTransaction,
   operationsAfter,
@@ -105,6 +113,8 @@ const ALL = {
   stranded,
   suspendOrphan,
   suspendOrphans,
+  suspendQueued,
+  suspendQueuedInTransaction,
   takeExpired,
   takeOverdue,
   takeReleased,

@@ -15,13 +15,14 @@ export const lockToDecide = (s: string) =>
 //         $9 token, $10 transaction id.
 // Out:    the record (with its identity) from the third column on; raises if anything has changed.
 // Atomic: record, transition, decision and what waits. The last statement before COMMIT. The trigger erases the work.
+//         The owner is this decision's: an attempt that brings the same outcome later must not take it for its own commit.
 export const resolve = (s: string) =>
   statement(
     'resolve',
     `WITH clock AS MATERIALIZED (SELECT ${CLOCK} AS now),
 o AS (
   UPDATE ${s}.operation t SET
-    state = $4::text, outcome = $5, version = t.version + 1, updated_at = now,
+    state = $4::text, outcome = $5, owner = $9, version = t.version + 1, updated_at = now,
     expires_at = now + t.ttl_ms * interval '1 millisecond'
   FROM clock
   WHERE t.operation_id = $1 AND t.version = $3::integer AND t.state = $2 AND t.state IN ('suspended', 'dead')

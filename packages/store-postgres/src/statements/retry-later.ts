@@ -1,30 +1,33 @@
-// The ends of a queued attempt that only queued ones have. They aren't batched: they are rare, and change two rows.
+// The ends of a queued attempt that leave word of what went wrong. They aren't batched: they are rare, and change two rows.
 //
 // In:     $1 operation id, $2 owner, $3 attempt, $4 last error, $5 actor, $6 trace id, for `reschedule…` also $7 delay in
-//         milliseconds; then for `…InTransaction` epoch and transaction id.
-// Out:    `reschedule`, `exhaust`: one row, or none if the attempt doesn't hold the operation (any more).
+//         milliseconds, $8 attempts by which the limit grows; then for `…InTransaction` epoch and transaction id.
+// Out:    `reschedule`, `exhaust`, `suspendQueued`: one row, or none if the attempt doesn't hold the operation (any more).
 //         `…InTransaction`: raises otherwise.
 // Atomic: record, transition and work. HOT: nothing that an index of `operation` names is touched.
 import { RAISED } from '../connections/failures.ts';
 import { CLOCK, sameTransaction, statement } from './statement.ts';
 
 interface End {
-  readonly state: 'accepted' | 'dead';
-  readonly cause: 'rescheduled' | 'exhausted';
+  readonly state: 'accepted' | 'dead' | 'suspended';
+  readonly cause: 'rescheduled' | 'exhausted' | 'outcome_unknown';
+  readonly record?: string;
   readonly work: string;
 }
 
 const RESCHEDULED: End = {
   state: 'accepted',
   cause: 'rescheduled',
+  record: ', max_attempts = t.max_attempts + $8::integer',
   work: `last_error = $4, due_at = ended.updated_at + $7::float8 * interval '1 millisecond'`,
 };
 const EXHAUSTED: End = { state: 'dead', cause: 'exhausted', work: 'last_error = $4' };
+const SUSPENDED: End = { state: 'suspended', cause: 'outcome_unknown', work: 'last_error = $4' };
 
-const ended = (s: string, { state, cause, work }: End, guard: string) => `
+const ended = (s: string, { state, cause, record = '', work }: End, guard: string) => `
 WITH clock AS MATERIALIZED (SELECT ${CLOCK} AS now),
 ended AS (
-  UPDATE ${s}.operation t SET state = '${state}', version = t.version + 1, updated_at = now, lease_until = NULL
+  UPDATE ${s}.operation t SET state = '${state}', version = t.version + 1, updated_at = now, lease_until = NULL${record}
   FROM clock
   WHERE t.operation_id = $1 AND t.state = 'processing' AND t.owner = $2 AND t.attempt = $3::integer
     AND t.mode = 'queued' ${guard}
@@ -48,9 +51,13 @@ export const reschedule = (s: string) =>
   statement('reschedule', `${ended(s, RESCHEDULED, '')} SELECT version FROM ended`);
 export const exhaust = (s: string) =>
   statement('exhaust', `${ended(s, EXHAUSTED, '')} SELECT version FROM ended`);
+export const suspendQueued = (s: string) =>
+  statement('suspend_queued', `${ended(s, SUSPENDED, '')} SELECT version FROM ended`);
 
 /** The last statement before COMMIT, as `settleInTransaction` is. */
 export const rescheduleInTransaction = (s: string) =>
-  inTransaction(s, 'reschedule_in_transaction', RESCHEDULED, '$8', '$9');
+  inTransaction(s, 'reschedule_in_transaction', RESCHEDULED, '$9', '$10');
 export const exhaustInTransaction = (s: string) =>
   inTransaction(s, 'exhaust_in_transaction', EXHAUSTED, '$7', '$8');
+export const suspendQueuedInTransaction = (s: string) =>
+  inTransaction(s, 'suspend_queued_in_transaction', SUSPENDED, '$7', '$8');

@@ -65,3 +65,12 @@ SELECT ${SIGHTING_WITH_IDENTITY} FROM offered ${operationOf(s, 'offered', '*')}
 WHERE o.state IN ('suspended', 'dead')
 ORDER BY offered.since, offered.operation_id`,
   );
+
+// In:     $1 operation id.
+// Out:    when it was last offered to its resolver since it waits; no row if it doesn't wait, or wasn't.
+// Atomic: one read.
+export const offered = (s: string) =>
+  statement(
+    'offered',
+    `SELECT ${epochMs('a.offered_at')} FROM ${s}.attention a WHERE a.operation_id = $1 AND isfinite(a.offered_at)`,
+  );

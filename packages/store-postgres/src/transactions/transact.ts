@@ -11,7 +11,7 @@ import type pg from 'pg';
 import { isConnectionLoss, RAISED, sqlState } from '../connections/failures.ts';
 import { begin, commandOf, firstError, flight, type Query, rowOf, type Send } from '../connections/flight.ts';
 import { type Control, giveBack } from '../connections/pools.ts';
-import { type Fence, isHeldBy, isSettledSo } from '../control/fence.ts';
+import { type Fence, isHeldBy, isSettledSo, leavesWord } from '../control/fence.ts';
 import type { Statements } from '../statements/all.ts';
 import { lend } from './lend.ts';
 import { afterLostCommit } from './lost-commit.ts';
@@ -125,11 +125,16 @@ export function createTransact({ pool, control, send, statements, fence, reads }
       return [statements.recordStepInTransaction, values];
     }
     const { settlement } = end;
-    if (settlement.to === 'accepted' || settlement.to === 'dead') {
+    if (leavesWord(settlement, claim)) {
       const noted = [...holder, settlement.lastError, trace.actor, trace.traceId ?? null];
-      return settlement.to === 'accepted'
-        ? [statements.rescheduleInTransaction, [...noted, settlement.delayMs, epoch, transactionId]]
-        : [statements.exhaustInTransaction, [...noted, epoch, transactionId]];
+      if (settlement.to === 'accepted') {
+        const granted = settlement.uncounted ? 1 : 0;
+        const values = [...noted, settlement.delayMs, granted, epoch, transactionId];
+        return [statements.rescheduleInTransaction, values];
+      }
+      const { exhaustInTransaction, suspendQueuedInTransaction } = statements;
+      const statement = settlement.to === 'dead' ? exhaustInTransaction : suspendQueuedInTransaction;
+      return [statement, [...noted, epoch, transactionId]];
     }
     const outcome = 'outcome' in settlement ? settlement.outcome : null;
     const { to, cause } = settlement;

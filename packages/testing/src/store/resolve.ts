@@ -36,7 +36,14 @@ export const resolveCases: readonly StoreCase[] = inTransactions([
           assert.deepEqual(shown, [before]);
           const after = decided(answer);
           const { updatedAt } = after;
-          const changed = { version: before.version + 1, updatedAt, expiresAt: updatedAt + POLICY.ttlMs };
+          assert.notEqual(after.owner, before.owner, 'no attempt is to take it for its own commit');
+          const { owner } = after;
+          const changed = {
+            owner,
+            version: before.version + 1,
+            updatedAt,
+            expiresAt: updatedAt + POLICY.ttlMs,
+          };
           assert.deepEqual(after, {
             ...before,
             ...changed,
@@ -153,6 +160,34 @@ export const resolveCases: readonly StoreCase[] = inTransactions([
         attemptedState: 'completed',
         evidence: outcome('back'),
       });
+      assert.deepEqual(await record(claim), after);
+    },
+  },
+  {
+    title: 'refuses the owner that comes back with the very outcome that was decided, and its effects',
+    async run(stage) {
+      const { store, record, effects } = stage;
+      const claim = await undecided(stage, 'suspended');
+      const settlement = completed('the same');
+      const { outcome } = settlement;
+      const after = decided(
+        await store.decisions.resolve(
+          claim.operationId,
+          async () => ({ to: 'completed', outcome }),
+          DECISION,
+        ),
+      );
+      const result = await store.transact(
+        claim,
+        async (tx) => {
+          await effects.write(tx, claim.operationId);
+          return { kind: 'settle', settlement, value: undefined };
+        },
+        { timeoutMs: MINUTE, trace: TRACE },
+      );
+      assert.equal(result.kind, 'overtaken');
+      assert.equal((await store.settle(claim, settlement, TRACE)).kind, 'overtaken');
+      assert.equal(await effects.count(claim.operationId), 0);
       assert.deepEqual(await record(claim), after);
     },
   },

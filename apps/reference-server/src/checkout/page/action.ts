@@ -117,6 +117,8 @@ export function createAction<T>({ shop, weather, timeline, intent, send, inBooks
       return state;
     },
     onChange: (listener: () => void) => void listeners.add(listener),
+    /** What is shown beside the state has changed. */
+    touch: () => become(state),
 
     /** The click. As often as it is clicked, it's one action. */
     async run(): Promise<void> {

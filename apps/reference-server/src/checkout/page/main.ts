@@ -74,6 +74,7 @@ function buttonFor(state: State<unknown>): string {
 }
 
 function fineFor(state: State<unknown>): string {
+  if (state.name === 'conflict') return '';
   if (state.name !== 'done') return 'Click as often as you like: it happens once.';
   if (state.replayed === true)
     return 'The server gave its first answer again. Nothing was done a second time.';

@@ -21,7 +21,9 @@ export interface PanelParts {
 }
 
 /** Shows what happens underneath. Reads only. */
-export function createPanel({ shop, intent, timeline, entries, noun, thing }: PanelParts): { refresh(): void } {
+export function createPanel({ shop, intent, timeline, entries, noun, thing }: PanelParts): {
+  refresh(): void;
+} {
   let running = false;
   let again = false;
   const refresh = async (): Promise<void> => {
@@ -100,7 +102,7 @@ function showJournal(records: readonly JournalRecord[], intent: Intent): void {
           el('code', {}, record.intent ?? record.path),
           el(
             'small',
-            {},
+            { class: 'what' },
             `${record.path} · sent ${record.attempts === 1 ? 'once' : `${record.attempts} times`}`,
           ),
         ),

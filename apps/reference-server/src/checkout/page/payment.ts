@@ -42,7 +42,7 @@ export function createPayment({ shop, weather, timeline, order: given }: Payment
   const change = (next: Partial<Order>) => {
     order = { ...order, ...next };
     writeOrder(order);
-    draw();
+    action.touch();
   };
   const isOpen = () => ['loading', 'ready', 'refused'].includes(action.state.name);
 
@@ -63,7 +63,7 @@ export function createPayment({ shop, weather, timeline, order: given }: Payment
         'p',
         { class: 'total' },
         el('span', {}, 'Total'),
-        el('output', { id: 'total' }, money(totalOf(order))),
+        el('strong', { id: 'total' }, money(totalOf(order))),
       ),
     );
 
@@ -91,7 +91,7 @@ export function createPayment({ shop, weather, timeline, order: given }: Payment
         'span',
         { class: 'stepper', role: 'group', 'aria-label': `Quantity of ${name}` },
         step(-1, 'One less:'),
-        el('output', {}, String(quantity)),
+        el('span', { class: 'quantity' }, String(quantity)),
         step(1, 'One more:'),
       ),
       el('span', { class: 'price' }, money(price * quantity)),

@@ -1,6 +1,7 @@
 import { createProblem, problemRow } from '@semel/contract/v1/pure';
 import { getTRPCErrorFromUnknown, getTRPCErrorShape, TRPCError, type TRPCRootConfig } from '@trpc/server';
 import { getHTTPStatusCodeFromError } from '@trpc/server/http';
+import { TRPC_ERROR_CODES_BY_KEY } from '@trpc/server/rpc';
 import { UnfingerprintableInput } from '../../admission/admit-request.ts';
 import { IdempotencyError, isIdempotencyError } from '../../admission/idempotency-error.ts';
 import type { DescribedError } from '../../engine/failure.ts';
@@ -10,10 +11,10 @@ import type { MiddlewareCall } from './trpc-internals.ts';
 /** A stored failure on its way back: its shape is answered exactly as the application had shaped it. */
 export class ReplayedFailure extends Error {
   override readonly name = 'ReplayedFailure';
-  readonly shape: unknown;
-  constructor(error: DescribedError) {
-    super(error.message);
-    this.shape = error.shape;
+  readonly stored: DescribedError;
+  constructor(stored: DescribedError) {
+    super(stored.message);
+    this.stored = stored;
   }
 }
 
@@ -53,10 +54,18 @@ export function refusalBeforeClaim(
 
 export function trpcErrorFromStored(error: DescribedError): TRPCError {
   return new TRPCError({
-    code: error.code as Code,
+    code: codeOf(error),
     message: error.message,
     cause: new ReplayedFailure(error),
   });
+}
+
+/** An operator's or a resolver's word may have a code of its own: tRPC knows it by its status. */
+function codeOf({ code, httpStatus }: DescribedError): Code {
+  if (code in TRPC_ERROR_CODES_BY_KEY) return code as Code;
+  const codes = Object.keys(TRPC_ERROR_CODES_BY_KEY) as Code[];
+  const same = codes.find((each) => getHTTPStatusCodeFromError(new TRPCError({ code: each })) === httpStatus);
+  return same ?? (httpStatus < 500 ? 'BAD_REQUEST' : 'INTERNAL_SERVER_ERROR');
 }
 
 export const statusOfTrpcError = (error: unknown): number | undefined =>
@@ -68,11 +77,19 @@ export const statusOfTrpcError = (error: unknown): number | undefined =>
  */
 export function shapeOwnError(error: TRPCError, config: Config | undefined, call: ErrorCall): unknown {
   const { cause } = error;
-  if (cause instanceof ReplayedFailure) return cause.shape;
+  if (cause instanceof ReplayedFailure) {
+    const { shape, httpStatus, code } = cause.stored;
+    if (shape !== undefined || code === error.code) return shape;
+    return withData(shapeByApplication(error, config, call), { httpStatus, reason: code });
+  }
   if (!isIdempotencyError(cause)) return undefined;
-  const shape = shapeByApplication(error, config, call) as { data?: object };
-  return { ...shape, data: { ...shape.data, idempotency: cause.problem } };
+  return withData(shapeByApplication(error, config, call), { idempotency: cause.problem });
 }
+
+const withData = (shape: unknown, more: object): unknown => ({
+  ...(shape as object),
+  data: { ...(shape as { data?: object }).data, ...more },
+});
 
 export interface ErrorCall {
   readonly type: MiddlewareCall['type'];

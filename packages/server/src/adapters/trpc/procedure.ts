@@ -21,7 +21,7 @@ import {
   trpcErrorFromAdmission,
 } from './errors.ts';
 import type { IdempotencyContext } from './idempotency-context.ts';
-import { shapeOwnErrors } from './shape-own-errors.ts';
+import { withOwnShapes } from './shape-own-errors.ts';
 import type { AnyBuilder, Middleware, MiddlewareCall, MiddlewareResult } from './trpc-internals.ts';
 import { type Delivery, markWorkable } from './worker-entry.ts';
 
@@ -39,7 +39,7 @@ export interface ProcedureOptions {
 
 /**
  * Puts the claim next to the resolver, behind every parser and guard, in whatever order they were written:
- * `[enter, …all of the application's, our error shapes, claim, resolver]`. Output parsers move inside the claim: what they
+ * `[enter, …all of the application's, claim, resolver]`. Output parsers move inside the claim: what they
  * return is what is stored, a replay doesn't parse again, and an output that fails rolls its transaction back.
  */
 export function arrange(
@@ -101,7 +101,7 @@ export function arrange(
     return succeeded(data, call);
   };
 
-  const claim: Middleware = async (call) => {
+  const claim = withOwnShapes(builder, async (call) => {
     const { semel } = options;
     const { envelope, delivery } = enteredOf(call);
     if (delivery !== undefined) return deliver(delivery, call);
@@ -157,10 +157,9 @@ export function arrange(
       context.outcomes.push(outcomeOf(result, batchIndex, location));
     }
     return answer(result, policy, call);
-  };
+  });
 
   const arranged = builder.use(claim);
-  const shape = shapeOwnErrors(builder);
   const { scope, semel } = options;
   markWorkable(claim, {
     semel,
@@ -169,8 +168,8 @@ export function arrange(
     parseOutput: outputs.length === 0 ? undefined : parseOutput,
     describe,
   });
-  markInspectable(claim, { given, policy, scope, store: semel.store, own: [enter, shape] });
-  arranged._def.middlewares = [enter, ...others, shape, claim];
+  markInspectable(claim, { given, policy, scope, store: semel.store, own: [enter] });
+  arranged._def.middlewares = [enter, ...others, claim];
   return arranged;
 }
 

@@ -1,10 +1,15 @@
-import type { TRPCError } from '@trpc/server';
+import { getTRPCErrorFromUnknown, type TRPCError } from '@trpc/server';
 import { errorCallOf } from './entered.ts';
 import { shapeOwnError } from './errors.ts';
-import type { AnyBuilder, Middleware, MiddlewareCall } from './trpc-internals.ts';
+import type { AnyBuilder, Middleware, MiddlewareCall, MiddlewareResult } from './trpc-internals.ts';
 
 /** Fixes the shapes of this adapter's errors before any formatter of the application sees them. */
 export function shapeOwnErrors(builder: AnyBuilder): Middleware {
+  return withOwnShapes(builder, (call) => call.next());
+}
+
+/** The same for what one middleware answers or throws: a middleware less for every call to pass through. */
+export function withOwnShapes(builder: AnyBuilder, middleware: Middleware): Middleware {
   const { config } = builder._def;
 
   async function shaped(error: TRPCError, call: MiddlewareCall): Promise<TRPCError> {
@@ -17,7 +22,9 @@ export function shapeOwnErrors(builder: AnyBuilder): Middleware {
   }
 
   return async (call) => {
-    const result = await call.next();
+    const result = await middleware(call).catch(
+      (cause: unknown) => ({ ok: false, error: getTRPCErrorFromUnknown(cause) }) satisfies MiddlewareResult,
+    );
     return result.ok ? result : { ...result, error: await shaped(result.error, call) };
   };
 }

@@ -90,7 +90,9 @@ export interface TrpcIdempotency<Tx> {
    *
    * @example
    * idempotency: t.router({ status: idempotent.status(authed), updates: idempotent.statusUpdates(authed) })
-   * client.idempotency.updates.subscribe({ operationId }, { onData: ({ data }) => show(data.progress) })
+   * client.idempotency.updates.subscribe({ operationId }, {
+   *   onData: ({ data }) => data.state !== 'not_found' && show(data.state, data.progress),
+   * })
    */
   statusUpdates<B extends object>(builder: B, options?: StatusUpdatesOptions): StatusUpdatesProcedure<B>;
   /** For the HTTP adapter's `responseMeta`: replay mark, operation id, Retry-After, Cache-Control; 202 and Location of what was queued. */

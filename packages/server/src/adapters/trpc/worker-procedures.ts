@@ -138,6 +138,7 @@ function beginCall(
   return {
     failures: { statusOf: statusOfTrpcError, describe: (error) => describe(error, callNow()) },
     parseOutput: parseOutput && ((value) => parseOutput(value, callNow())),
+    hasReached: () => delivery?.ran !== undefined,
     handle,
   };
 }
