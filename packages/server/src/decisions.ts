@@ -1,4 +1,4 @@
-import { childKey, isSettled } from '@semel/contract/v1/pure';
+import { childKey } from '@semel/contract/v1/pure';
 import { auditText } from './audit-text.ts';
 import { type EngineContext, subjectOf } from './engine/engine-context.ts';
 import type { DescribedError } from './engine/failure.ts';
@@ -268,7 +268,7 @@ export function createDecisions<Tx>(
         operation: view(record, work),
         history,
         rejected: rejected.map(({ evidence, ...row }) => ({ ...row, evidence: evidence !== undefined })),
-        runs: runsIn(history, decisions),
+        runs: runsOf(record, decisions),
         steps: steps.map(({ name, kind, attempt }) => ({
           name,
           kind,
@@ -338,12 +338,10 @@ export function createDecisions<Tx>(
   };
 }
 
-/** A release goes through `processing` as well, with nobody at it; an atomic attempt is there only when it has ended. */
-function runsIn(history: readonly Transition[], decisions: readonly DecisionRecord[]): number {
-  const decided = new Set(decisions.map(({ seq }) => seq));
-  const isRun = ({ from, to, seq }: Transition): boolean =>
-    to === 'processing' ? !decided.has(seq) : (from === null || from === 'released') && isSettled(to);
-  return history.filter(isRun).length;
+/** Redrives and releases take a number of their own, so that whoever still is at an old attempt is refused. */
+function runsOf({ attempt }: OperationRecord, decisions: readonly DecisionRecord[]): number {
+  const taken = decisions.filter(({ action }) => action === 'redriven' || action === 'released').length;
+  return Math.max(0, attempt - taken);
 }
 
 function decisionFrom(action: string, { actor, reason, traceId }: DecidedBy): Decision {

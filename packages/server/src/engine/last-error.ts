@@ -25,10 +25,12 @@ export function lastErrorIn(kept: unknown): LastError | undefined {
 function textOf(error: unknown): string {
   try {
     const said: string[] = [];
-    for (const each of causesOf(error)) {
+    const chain = causesOf(error);
+    for (const [i, each] of chain.entries()) {
       // What a framework only wraps says the same again.
-      const wrapped = each instanceof Error && each.cause instanceof Error && each.cause.message === each.message;
-      const text = wrapped ? '' : saidBy(each);
+      const next = chain[i + 1];
+      if (each instanceof Error && next instanceof Error && each.message === next.message) continue;
+      const text = saidBy(each);
       if (text !== '' && !said.some((before) => before.includes(text))) said.push(text);
     }
     return said.join(': ');
@@ -38,12 +40,13 @@ function textOf(error: unknown): string {
 }
 
 /** The error and what it was caused by, outermost first. */
-export function* causesOf(error: unknown): Generator<unknown> {
-  for (let depth = 0, each = error; depth < MAX_CAUSES; depth++) {
-    yield each;
-    if (!(each instanceof Error) || each.cause === undefined) return;
-    each = each.cause;
+export function causesOf(error: unknown): readonly unknown[] {
+  const chain = new Set([error]);
+  for (let each = error; each instanceof Error && each.cause !== undefined; each = each.cause) {
+    if (chain.size >= MAX_CAUSES || chain.has(each.cause)) break;
+    chain.add(each.cause);
   }
+  return [...chain];
 }
 
 function saidBy(error: unknown): string {

@@ -50,7 +50,7 @@ test('what fails for now is tried again with backoff, and its owner decides when
     attempt: 4,
     deadLetterOwner: 'payments',
   });
-  expect(await store.queue.work(idOf(first))).toMatchObject({ lastError: '"Error: away 4"' });
+  expect(await store.queue.work(idOf(first))).toMatchObject({ lastError: '{"text":"away 4"}' });
   await semel.close();
 });
 
@@ -59,7 +59,12 @@ test('a step whose result nobody knows is suspended, and tried again where effec
   unknown.run(({ step }) => step('charge', () => Promise.reject(new Error('socket hang up'))));
   const first = await unknown.call('k');
   unknown.worker();
-  expect(await unknown.reaches(first, 'suspended')).toMatchObject({ attempt: 1 });
+  const { operationId } = await unknown.reaches(first, 'suspended');
+  expect((await unknown.semel.decisions.show(operationId))?.operation).toMatchObject({
+    attempt: 1,
+    lastError: "step 'charge': socket hang up",
+    failedStep: { name: 'charge', childKey: expect.stringMatching(/^[\w-]{43}$/) },
+  });
   await unknown.semel.close();
 
   const steps = await startQueued({ policy: { effects: 'steps' } });
@@ -194,17 +199,78 @@ test('an output that can not be stored leaves a tombstone, and its job is done w
   expect(await call('k')).toMatchObject({ kind: 'refused', problem: { code: 'outcome_gone' } });
 });
 
-test('a context that can not be made is an attempt that failed for now', async () => {
-  const { call, procedures, semel, idOf, recordOf } = await startQueued();
-  const first = await call('k');
-  const broken = {
-    ...procedures().get('pay'),
-    begin: () => {
+describe('what fails before the handler is reached', () => {
+  /** A worker whose guards throw this before the handler begins. */
+  async function guarded(error: unknown, policy: { maxAttempts: number }) {
+    const { procedures, ...queued } = await startQueued({ policy: { effects: 'steps', ...policy } });
+    const first = await queued.call('k');
+    const pay = procedures().get('pay');
+    if (pay === undefined) throw new Error('there is no procedure pay');
+    const stopped: typeof pay = {
+      ...pay,
+      begin: (work) => ({
+        ...pay.begin(work),
+        hasReached: () => false,
+        handle: () => Promise.reject(error),
+      }),
+    };
+    const id = queued.idOf(first);
+    const execute = (procedure: typeof pay) =>
+      queued.semel.engine.workerSide(new Map([['pay', procedure]])).execute(job(id));
+    return { ...queued, id, stopped, pay, execute };
+  }
+
+  test('uses up none of its attempts, at a pace that an outage of an hour does not outlast', async () => {
+    const { execute, stopped, pay, id, recordOf, run, events } = await guarded(
+      new Error('the users are away'),
+      {
+        maxAttempts: 2,
+      },
+    );
+    for (let i = 0; i < 40; i++) await execute(stopped);
+    expect(await recordOf(id)).toMatchObject({
+      state: 'accepted',
+      attempt: 40,
+      policy: { maxAttempts: 42 },
+    });
+    const told = events.flatMap((event) => (event.type === 'rescheduled' ? [event] : []));
+    expect(told.map(({ uncounted }) => uncounted)).toEqual(Array(40).fill(true));
+    // Full jitter below one second doubled, and at last five minutes, though the policy says a millisecond.
+    expect(Math.max(...told.map(({ delayMs }) => delayMs))).toBeGreaterThan(60_000);
+    run(() => {
+      throw new Error('the bank is away');
+    });
+    await execute(pay);
+    await execute(pay);
+    expect(await recordOf(id)).toMatchObject({ state: 'dead', attempt: 42 });
+  });
+
+  test('ends in a dead letter all the same, after a hundred runs', async () => {
+    const { execute, stopped, id, recordOf } = await guarded(new HttpError(503), { maxAttempts: 1 });
+    for (let i = 0; i < 100; i++) await execute(stopped);
+    expect(await recordOf(id)).toMatchObject({ state: 'accepted', attempt: 100 });
+    await execute(stopped);
+    expect(await recordOf(id)).toMatchObject({ state: 'dead', attempt: 101 });
+  });
+
+  test.each([
+    [401, { state: 'dead', attempt: 1 }],
+    [429, { state: 'dead', attempt: 1 }],
+    [403, { state: 'failed', attempt: 1 }],
+  ])('is a verdict where it says %d', async (status, record) => {
+    const { execute, stopped, id, recordOf } = await guarded(new HttpError(status), { maxAttempts: 1 });
+    await execute(stopped);
+    expect(await recordOf(id)).toMatchObject(record);
+  });
+
+  test('may be the beginning itself', async () => {
+    const { execute, stopped, id, recordOf } = await guarded(undefined, { maxAttempts: 1 });
+    const begin = () => {
       throw new Error('no such user');
-    },
-  };
-  await semel.engine.workerSide(new Map([['pay', broken as never]])).execute(job(idOf(first)));
-  expect(await recordOf(first)).toMatchObject({ state: 'accepted', attempt: 1 });
+    };
+    await execute({ ...stopped, begin });
+    expect(await recordOf(id)).toMatchObject({ state: 'accepted', attempt: 1, policy: { maxAttempts: 2 } });
+  });
 });
 
 test('an input that nobody can parse is suspended, with an alert', async () => {

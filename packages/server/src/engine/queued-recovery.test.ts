@@ -189,18 +189,19 @@ describe('an operator', () => {
         state: 'dead',
         mode: 'queued',
         attempt: 1,
-        lastError: 'Error: the bank is away',
+        lastError: 'the bank is away',
         deadLetterOwner: 'payments',
       },
       history: [{ cause: 'enqueued' }, { cause: 'started', actor: 'worker' }, { cause: 'exhausted' }],
-      steps: [{ name: 'charge', kind: 'step', attempt: 1 }],
+      runs: 1,
+      steps: [{ name: 'charge', kind: 'step', attempt: 1, childKey: expect.stringMatching(/^[\w-]{43}$/) }],
       work: { principal: 'alice' },
       progress: { value: { percent: 50 }, attempt: 1 },
       decisions: [],
     });
     expect(JSON.stringify(shown)).not.toMatch(/secret|v1:|owner":"[^p]/);
     expect(await semel.decisions.list({ states: ['dead'] })).toMatchObject({
-      operations: [{ operationId: idOf(first), lastError: 'Error: the bank is away' }],
+      operations: [{ operationId: idOf(first), lastError: 'the bank is away' }],
     });
     expect(await semel.decisions.show('nobody')).toBeUndefined();
     await semel.close();
@@ -307,6 +308,76 @@ describe('a resolver', () => {
       error: { httpStatus: 402, code: 'DECLINED' },
     });
     await semel.close();
+  });
+
+  test('leaves a trace when it does not know', async () => {
+    const { semel, first, idOf, time } = await suspended({ resolve: () => undefined });
+    const offeredAt = async () => (await semel.decisions.show(idOf(first)))?.offeredAt ?? 0;
+    await expect.poll(offeredAt).toBe(time.now);
+    time.now += 60_001;
+    await expect.poll(offeredAt).toBe(time.now);
+    await semel.close();
+  });
+
+  describe("that says 'run_again' whatever it is asked about", () => {
+    async function insists(policy: { maxAttempts: number }, run: Parameters<Queued['run']>[0]) {
+      const time = { now: 1_800_000_000_000 };
+      const store = createMemoryStore({ clock: () => time.now });
+      const queued = await startQueued({ store, policy: { ...policy, resolve: () => 'run_again' } });
+      queued.run(run);
+      const first = await queued.call('k');
+      const side = queued.side();
+      const id = queued.idOf(first);
+      const execute = () => side.execute({ v: 1, operationId: id, scope: 'alice', procedure: 'pay' });
+      const ask = async () => {
+        time.now += 61_000;
+        await Promise.all(await side.offer({ limit: 10, everyMs: 60_000 }));
+      };
+      await execute();
+      return { ...queued, id, execute, ask };
+    }
+    type Queued = Awaited<ReturnType<typeof startQueued>>;
+
+    test('is heard once about a dead letter, and then it stays with its owner until a person redrives it', async () => {
+      let runs = 0;
+      const { ask, execute, id, recordOf, types, semel } = await insists({ maxAttempts: 1 }, () => {
+        runs++;
+        throw new Error('the bank is away');
+      });
+      expect(await recordOf(id)).toMatchObject({ state: 'dead', attempt: 1 });
+      await ask();
+      expect(await recordOf(id)).toMatchObject({ state: 'accepted', policy: { maxAttempts: 3 } });
+      await execute();
+      expect(await recordOf(id)).toMatchObject({ state: 'dead', attempt: 3 });
+      for (let i = 0; i < 5; i++) {
+        await ask();
+        await execute();
+      }
+      expect(await recordOf(id)).toMatchObject({ state: 'dead', attempt: 3 });
+      expect(runs).toBe(2);
+      expect(types().filter((type) => type === 'resolver_failed')).toHaveLength(5);
+      await semel.decisions.redrive(id, { ...by, grantAttempts: 1 });
+      await execute();
+      await ask();
+      expect(await recordOf(id)).toMatchObject({ state: 'accepted' });
+    });
+
+    test('lets a suspended one run as often as its policy says, and once more', async () => {
+      let runs = 0;
+      const { ask, execute, id, recordOf, semel } = await insists({ maxAttempts: 3 }, ({ step }) =>
+        step('charge', async () => {
+          runs++;
+          throw new Error('the answer got lost');
+        }),
+      );
+      for (let i = 0; i < 8; i++) {
+        await ask();
+        await execute();
+      }
+      expect(await recordOf(id)).toMatchObject({ state: 'suspended' });
+      expect(runs).toBe(3);
+      expect((await semel.decisions.show(id))?.runs).toBe(3);
+    });
   });
 
   test('may let it run again', async () => {

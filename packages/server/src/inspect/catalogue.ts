@@ -153,6 +153,11 @@ export const CATALOGUE = {
     why: 'A pause of the process or of the database is taken for a crash, and a running attempt is overtaken.',
     instead: 'leaseMs of several seconds; the default is 30 s.',
   },
+  retries_without_steps: {
+    severity: 'warning',
+    why: 'The first error of a step, a 503 as well, suspends the operation: nobody promised that trying again is harmless.',
+    instead: "effects: 'steps', with every effect outside in operation.step under its child key.",
+  },
   default_ttl: {
     severity: 'advice',
     why: 'A retry that comes later runs again: how late your clients may come is yours to say.',

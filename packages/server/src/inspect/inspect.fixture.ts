@@ -2,6 +2,7 @@ import { initTRPC } from '@trpc/server';
 import { internalIdempotencyContext } from '../adapters/trpc/idempotency-context.ts';
 import { type IdempotencyMeta, trpcIdempotency } from '../adapters/trpc/trpc-idempotency.ts';
 import type { IdempotencyPolicy } from '../admission/policy.ts';
+import { createMemoryJobs } from '../jobs/memory-jobs.ts';
 import { createSemel } from '../semel.ts';
 import { createMemoryStore } from '../store/memory.ts';
 import type { FindingCode } from './catalogue.ts';
@@ -15,7 +16,11 @@ export interface Context {
 }
 
 export const t = initTRPC.context<Context>().meta<IdempotencyMeta>().create();
-export const semel = createSemel({ store: createMemoryStore(), recovery: false });
+export const semel = createSemel({
+  store: createMemoryStore(),
+  jobs: createMemoryJobs(),
+  recovery: false,
+});
 export const idempotent = trpcIdempotency({ semel, scope: (ctx: Context) => ctx.user.id });
 export const context = (key: string): Context => ({
   idempotency: internalIdempotencyContext(key),

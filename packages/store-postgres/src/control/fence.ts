@@ -117,10 +117,9 @@ export function createFence(
     overtaken,
 
     async settle(claim, settlement, trace) {
-      const written =
-        leavesWord(settlement, claim)
-          ? await endQueued(claim, settlement, trace)
-          : await writes.settle({ claim, settlement, trace });
+      const written = leavesWord(settlement, claim)
+        ? await endQueued(claim, settlement, trace)
+        : await writes.settle({ claim, settlement, trace });
       const found = written === undefined ? await reads.find(claim.operationId) : undefined;
       if (written === undefined && !(found && isSettledSo(found.record, claim, settlement))) {
         const attempted = { state: settlement.to, evidence: outcomeOf(settlement) };

@@ -42,6 +42,25 @@ export const offerCases: readonly StoreCase[] = [
     },
   },
   {
+    title: 'says when an operation was last offered, as long as it waits for that decision',
+    async run(stage) {
+      const { store, travel } = stage;
+      const { operationId } = await undecided(stage, 'dead');
+      const offered = () => store.decisions.offered(operationId);
+      const ago = async () => ((await store.find(operationId))?.now ?? 0) - ((await offered()) ?? 0);
+      assert.equal(await offered(), undefined);
+      await offerAll(stage);
+      assert.ok((await ago()) < MINUTE, 'just now');
+      await travel(2 * HOUR);
+      assert.ok((await ago()) > HOUR, 'it is kept');
+      await offerAll(stage);
+      assert.ok((await ago()) < MINUTE, 'the last time');
+      decided(await store.decisions.resolve(operationId, async () => COMPLETED, DECISION));
+      assert.equal(await offered(), undefined);
+      assert.equal(await store.decisions.offered('nobody'), undefined);
+    },
+  },
+  {
     title: 'offers an orphan that recovery suspended',
     async run(stage) {
       const { store, running, travel } = stage;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Claim, Settlement } from '@semel/server/store';
 import { inTransactions, type StoreCase } from './case.ts';
-import { deliver, exhausted, rescheduled, startedClaim, WORK, WORKER, working } from './queued.ts';
+import { deliver, exhausted, QUEUED, rescheduled, startedClaim, WORK, WORKER, working } from './queued.ts';
 import { queuedSweepCases } from './queued-sweeps.ts';
 import { completed, failed, HOUR, MINUTE, POLICY, type Stage, SUSPENDED, times } from './stage.ts';
 
@@ -42,6 +42,49 @@ export const queuedEndCases: readonly StoreCase[] = [
       assert.deepEqual(kept, { ...WORK, lastError: 'last' });
       const row = (await store.history(claim.operationId))[4];
       assert.deepEqual([row?.from, row?.to, row?.cause], ['processing', 'dead', 'exhausted']);
+    },
+  },
+  {
+    title: 'keeps what went wrong of work that is suspended, and what was said before where nothing is said',
+    async run(stage) {
+      const { store, record, running } = stage;
+      const claim = await working(stage);
+      await store.settle(claim, rescheduled(0, 'first'), WORKER);
+      const second = startedClaim(await deliver(store, claim));
+      const end = { ...SUSPENDED, lastError: 'ü "the answer got lost"' };
+      for (const _ of ['first', 'its acknowledgement got lost'])
+        assert.deepEqual(await store.settle(second, end, WORKER), { kind: 'settled' });
+      const { state, version, attempt } = await record(claim);
+      assert.deepEqual([state, version, attempt], ['suspended', 5, 2]);
+      assert.equal((await store.queue.work(claim.operationId))?.lastError, 'ü "the answer got lost"');
+      const { at: __, ...row } = (await store.history(claim.operationId))[4] ?? { at: 0 };
+      const edge = { from: 'processing', to: 'suspended', attempt: 2, cause: 'outcome_unknown' };
+      assert.deepEqual(row, { seq: 5, ...edge, ...WORKER });
+      assert.equal((await store.settle(claim, end, WORKER)).kind, 'overtaken', 'the first attempt is over');
+      const silent = await working(stage);
+      await store.settle(silent, rescheduled(0, 'first'), WORKER);
+      await store.settle(startedClaim(await deliver(store, silent)), SUSPENDED, WORKER);
+      assert.equal((await store.queue.work(silent.operationId))?.lastError, 'first');
+      const leased = await running();
+      assert.deepEqual(await store.settle(leased, end, WORKER), { kind: 'settled' });
+      assert.equal(await store.queue.work(leased.operationId), undefined);
+    },
+  },
+  {
+    title: 'gives work an attempt more for one that is not to count',
+    async run(stage) {
+      const { store, record } = stage;
+      const first = await working(stage);
+      const { maxAttempts } = (await record(first)).policy;
+      const end = { ...rescheduled(), uncounted: true } as const;
+      for (const _ of ['first', 'its acknowledgement got lost'])
+        assert.deepEqual(await store.settle(first, end, WORKER), { kind: 'settled' });
+      assert.equal((await record(first)).policy.maxAttempts, maxAttempts + 1);
+      const second = startedClaim(await deliver(store, first));
+      assert.equal(second.policy.maxAttempts, maxAttempts + 1);
+      await store.settle(second, rescheduled(), WORKER);
+      const { attempt, policy } = await record(first);
+      assert.deepEqual([attempt, policy.maxAttempts], [2, maxAttempts + 1]);
     },
   },
   {
@@ -129,6 +172,26 @@ export const queuedEndCases: readonly StoreCase[] = [
         assert.equal(await store.queue.work(claim.operationId), undefined);
         assert.equal((await record(claim)).expiresAt !== undefined, true);
         assert.equal(await effects.count(claim.operationId), 1);
+      },
+    },
+    {
+      title: 'ends a queued attempt in a transaction of its handler as it does outside',
+      async run(stage) {
+        const { store, options, record } = stage;
+        const { maxAttempts } = QUEUED;
+        for (const [settlement, granted] of [
+          [{ ...SUSPENDED, lastError: 'lost' }, 0],
+          [{ ...rescheduled(0, 'lost'), uncounted: true }, 1],
+          [rescheduled(0, 'lost'), 0],
+          [exhausted('lost'), 0],
+        ] as const) {
+          const claim = await working(stage);
+          const end = { kind: 'settle', settlement, value: 1 } as const;
+          assert.equal((await store.transact(claim, async () => end, options)).kind, 'committed');
+          assert.equal((await store.queue.work(claim.operationId))?.lastError, 'lost', settlement.to);
+          const { state, policy } = await record(claim);
+          assert.deepEqual([state, policy.maxAttempts], [settlement.to, maxAttempts + granted]);
+        }
       },
     },
   ]),

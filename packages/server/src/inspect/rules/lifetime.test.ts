@@ -39,6 +39,21 @@ test('a lease of less than a second is found, one of a second is not', async () 
   expect(await of({ leaseMs: 1000 })).toEqual([]);
 });
 
+test.each([
+  [{ maxAttempts: 5 }, 'says maxAttempts,'],
+  [{ maxAttempts: 5, backoff: { minMs: 10 } }, 'says maxAttempts and backoff,'],
+  [{ maxAttempts: 5, effects: 'steps' }, undefined],
+  [{ maxAttempts: 1 }, undefined],
+  [{}, undefined],
+] as const)(
+  'retries of a queued one with %j, whose steps would suspend it, are found',
+  async (policy, what) => {
+    const queued: IdempotencyPolicy = { mode: 'queued', ttlMs: 24 * HOUR };
+    const findings = what === undefined ? [] : [`retries_without_steps: ${what} but not effects: 'steps'`];
+    expect(await of(policy, queued)).toEqual(findings);
+  },
+);
+
 test('a run that the downstream window does not outlast is found', async () => {
   expect(await of({ maxRunMs: 20 * HOUR })).toEqual([
     'run_exceeds_window: has a maxRunMs (20 h) that its downstreamWindowMs (20 h) does not outlast'.replace(

@@ -43,6 +43,11 @@ export const lifetimeRules = eachProtected((subject, report) => {
   if (leaseMs < SHORT_LEASE_MS) {
     report(subject, 'lease_too_short', `has a leaseMs of ${duration(leaseMs)}`);
   }
+  const retries = (['maxAttempts', 'backoff'] as const).filter((field) => given[field] !== undefined);
+  if (mode === 'queued' && policy.effects === 'unknown' && policy.maxAttempts > 1 && retries.length > 0) {
+    const what = retries.join(' and ');
+    report(subject, 'retries_without_steps', `says ${what}, but not effects: 'steps'`);
+  }
 });
 
 const UNITS = [

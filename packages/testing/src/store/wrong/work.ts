@@ -1,3 +1,4 @@
+import type { Settlement } from '@semel/server/store';
 import { unfenced } from './fences.ts';
 import { mistaken, mistakenInQueue, type WrongStore } from './wrong-store.ts';
 
@@ -51,6 +52,31 @@ export const wrongWork: readonly WrongStore[] = [
     make: mistaken((right) => ({
       settle: (claim, settlement, trace) =>
         right.settle(claim, 'delayMs' in settlement ? { ...settlement, delayMs: 0 } : settlement, trace),
+    })),
+  },
+  {
+    mistake: 'forgets why work was suspended',
+    caughtBy: [
+      'keeps what went wrong of work that is suspended, and what was said before where nothing is said',
+    ],
+    make: mistaken((right) => ({
+      settle: (claim, { to, cause, ...rest }, trace) =>
+        right.settle(
+          claim,
+          to === 'suspended' ? { to, cause: 'outcome_unknown' } : ({ to, cause, ...rest } as Settlement),
+          trace,
+        ),
+    })),
+  },
+  {
+    mistake: 'counts every attempt',
+    caughtBy: ['gives work an attempt more for one that is not to count'],
+    make: mistaken((right) => ({
+      settle: (claim, settlement, trace) => {
+        if (settlement.to !== 'accepted') return right.settle(claim, settlement, trace);
+        const { uncounted: _, ...counted } = settlement;
+        return right.settle(claim, counted, trace);
+      },
     })),
   },
   {
