@@ -33,7 +33,8 @@ export const RULES: readonly PackageRules[] = [
   },
   {
     folder: 'packages/client',
-    layers: ['adapters', 'delivery', 'intent', 'journal', 'presence'],
+    // Tabs name what they wait for as the journal does.
+    layers: ['adapters', 'delivery', 'intent', 'presence', 'journal'],
     // Only the part without zod: it would be most of the bundle.
     mayImport: ['@semel/contract/v1/pure'],
   },
@@ -53,6 +54,7 @@ export const RULES: readonly PackageRules[] = [
     layers: [],
     mayImport: [
       '@semel/server',
+      '@semel/server/adapter',
       '@semel/server/inspect',
       '@semel/server/store',
       '@semel/store-postgres',

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { CORS_ALLOW_HEADERS, CORS_EXPOSE_HEADERS } from '@semel/contract/v1/pure';
 import { createSemel, type IdempotencyPolicy } from '@semel/server';
 import type { Store } from '@semel/server/store';
-import { type IdempotencyMeta, trpcIdempotency } from '@semel/server/trpc';
+import { createWorker, type IdempotencyMeta, trpcIdempotency } from '@semel/server/trpc';
 import type { ContractTarget } from '@semel/testing';
 import { initTRPC, TRPCError } from '@trpc/server';
 import { createHTTPHandler } from '@trpc/server/adapters/standalone';
@@ -33,7 +33,9 @@ export async function startTrpcThings<Tx>(
   mode: Mode,
   policy: Partial<IdempotencyPolicy> = {},
 ): Promise<{ readonly target: ContractTarget; close(): Promise<void> }> {
-  const servers = await Promise.all(world.stores.map((store) => serve(world, store, mode, policy)));
+  const servers = await Promise.all(
+    world.stores.map((store, index) => serve(world, store, index, mode, policy)),
+  );
   const [first, second] = servers as [Served, Served];
   return {
     target: {
@@ -44,6 +46,7 @@ export async function startTrpcThings<Tx>(
       path: 'things.create',
       otherPath: 'things.other',
       optionalPath: 'things.optional',
+      ...(world.jobs && { queuedPath: 'things.queued' }),
       principals: [{ authorization: 'Bearer alice' }, { authorization: 'Bearer bob' }],
       status: { path: 'idempotency.status', procedure: 'things.create' },
       origin: ORIGIN,
@@ -60,8 +63,15 @@ export async function startTrpcThings<Tx>(
 
 type Served = Awaited<ReturnType<typeof serve>>;
 
-async function serve<Tx>(world: World<Tx>, store: Store<Tx>, mode: Mode, policy: Partial<IdempotencyPolicy>) {
-  const semel = createSemel({ store, recovery: false });
+async function serve<Tx>(
+  world: World<Tx>,
+  store: Store<Tx>,
+  index: number,
+  mode: Mode,
+  policy: Partial<IdempotencyPolicy>,
+) {
+  const jobs = world.jobs?.[index];
+  const semel = createSemel({ store, recovery: false, ...(jobs && { jobs }) });
   const t = initTRPC
     .context<Context>()
     .meta<IdempotencyMeta>()
@@ -77,14 +87,30 @@ async function serve<Tx>(world: World<Tx>, store: Store<Tx>, mode: Mode, policy:
       .meta({ idempotency: { mode, key, maxOutcomeBytes: 10_000, ...policy } as IdempotencyPolicy })
       .input(payloadInput)
       .mutation(({ ctx, input }) => make(ctx.operation, input));
+  const makeLater = createMaker(world, 'leased', answering);
+  const queued = idempotent(authenticated);
   const router = t.router({
     things: t.router({
+      // Without jobs there is no such procedure.
+      ...(jobs && {
+        queued: queued
+          .meta({ idempotency: { mode: 'queued', effects: 'steps', backoff: { minMs: 1, maxMs: 10 } } })
+          .input(payloadInput)
+          .mutation(({ ctx, input }) => makeLater(ctx.operation, input)),
+      }),
       create: create('required'),
       other: create('required'),
       optional: create('optional'),
     }),
     idempotency: t.router({ status: idempotent.status(authenticated) }),
   });
+  const worker =
+    jobs &&
+    createWorker({
+      semel,
+      router,
+      createContext: ({ principal }) => ({ user: principal }),
+    });
   const handler = createHTTPHandler({
     router,
     createContext,
@@ -105,6 +131,7 @@ async function serve<Tx>(world: World<Tx>, store: Store<Tx>, mode: Mode, policy:
     async close() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
+      await worker?.close(1_000);
       await semel.close();
     },
   };

@@ -1,12 +1,21 @@
 import { randomBytes } from 'node:crypto';
-import { createMemoryStore } from '@semel/server';
-import { EXPIRY_GRACE_MS, type MemoryTransaction, type Store, StoreUnavailable } from '@semel/server/store';
+import { createMemoryJobs, createMemoryStore } from '@semel/server';
+import {
+  EXPIRY_GRACE_MS,
+  type Jobs,
+  type MemoryTransaction,
+  type Store,
+  StoreUnavailable,
+} from '@semel/server/store';
 import { createPostgresStore, migratePostgres } from '@semel/store-postgres';
+import { createPgBossJobs } from '@semel/store-postgres/jobs';
 import pg from 'pg';
 
 /** A store seen by two servers, and a table of effects beside it. */
 export interface World<Tx> {
   readonly stores: readonly [Store<Tx>, Store<Tx>];
+  /** What carries queued work, one for each server. */
+  readonly jobs?: readonly [Jobs<Tx>, Jobs<Tx>];
   write(tx: Tx, reference: string): Promise<void>;
   count(reference: string): Promise<number>;
   readonly expire?: () => Promise<void>;
@@ -20,9 +29,11 @@ export async function createMemoryWorld(): Promise<World<MemoryTransaction>> {
   let ahead = 0;
   const store = createMemoryStore({ clock: () => Date.now() + ahead });
   const { seen, breakStore } = breakable(store);
+  const jobs = createMemoryJobs({ againMs: 10 });
   let writes = 0;
   return {
     stores: [seen, seen],
+    jobs: [jobs, jobs],
     breakStore,
     write: async (tx, reference) => {
       tx.set(`${reference}#${writes++}`, true);
@@ -32,7 +43,10 @@ export async function createMemoryWorld(): Promise<World<MemoryTransaction>> {
     expire: async () => {
       ahead += DAY + EXPIRY_GRACE_MS + 1;
     },
-    close: () => store.close(),
+    async close() {
+      await jobs.close();
+      await store.close();
+    },
   };
 }
 
@@ -46,8 +60,10 @@ export async function createPostgresWorld(databaseUrl: string): Promise<World<Po
   const open = () => createPostgresStore({ connection: databaseUrl, schema });
   const [first, second] = [open(), open()];
   const { seen, breakStore } = breakable(first);
+  const jobs = createPgBossJobs({ connection: databaseUrl, schema: `${schema}_jobs` });
   return {
     stores: [seen, second] as unknown as World<PostgresTx>['stores'],
+    jobs: [jobs, jobs] as unknown as NonNullable<World<PostgresTx>['jobs']>,
     breakStore,
     write: async (tx, reference) =>
       void (await tx.query(`INSERT INTO ${schema}.effects (reference) VALUES ($1)`, [reference])),
@@ -56,8 +72,8 @@ export async function createPostgresWorld(databaseUrl: string): Promise<World<Po
       return (await pool.query<{ count: number }>(sql, [reference])).rows[0]?.count ?? 0;
     },
     async close() {
-      await Promise.all([first.close(), second.close()]);
-      await pool.query(`DROP SCHEMA ${schema} CASCADE`);
+      await Promise.all([first.close(), second.close(), jobs.close()]);
+      await pool.query(`DROP SCHEMA ${schema} CASCADE; DROP SCHEMA IF EXISTS ${schema}_jobs CASCADE`);
       await pool.end();
     },
   };

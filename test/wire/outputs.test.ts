@@ -112,13 +112,13 @@ describe('a definition that cannot keep its promise is refused when it is made',
     [
       'no policy',
       undefined,
-      "an idempotent mutation needs a policy: .meta({ idempotency: { mode: 'atomic' } }) or { mode: 'leased' }",
+      "an idempotent mutation needs a policy: .meta({ idempotency: { mode: 'atomic' } }), { mode: 'leased' } or { mode: 'queued' }",
     ],
-    ['no mode', {}, "idempotency policy: mode must be 'atomic' or 'leased', not undefined"],
+    ['no mode', {}, "idempotency policy: mode must be 'atomic', 'leased' or 'queued', not undefined"],
     [
       'an unknown mode',
       { mode: 'magic' },
-      "idempotency policy: mode must be 'atomic' or 'leased', not magic",
+      "idempotency policy: mode must be 'atomic', 'leased' or 'queued', not magic",
     ],
     [
       'resume without steps',

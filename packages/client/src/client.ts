@@ -82,29 +82,27 @@ export interface SemelClient {
  * });
  */
 export function createSemelClient(options: SemelClientOptions = {}): SemelClient {
-  const policy = policyFrom(options);
   const { clock = systemClock, random = Math.random, scope } = options;
   const journal: Journal = options.journal ?? memoryJournal();
   const events = createEvents(options.onEvent);
-  const book = createBook(journal, clock, scope, options.deployment);
+  const policy = policyFrom(options);
   const core: Core = {
-    policy,
+    ...policy,
+    ...createBook(journal, clock, scope, options.deployment),
     clock,
     events,
     random,
     budget: createBudget(policy.retry.budget, random, clock),
     actions: createActions(clock),
     connectivity: options.connectivity ?? systemConnectivity,
-    book,
     tabs: options.tabs,
     live: new Map(),
-    entry(path, input, intent) {
+    describe(action, input) {
+      const { path, intent } = action;
       if (journal.attach && scope === undefined) events.warn('missing_scope', path);
-      const kept = options.journal && policy.persistInput(path);
-      return {
-        fingerprint: options.journal || intent !== undefined ? fingerprintOf(input) : undefined,
-        ...(kept && { input }),
-      };
+      if (options.journal || intent !== undefined) action.fingerprint = fingerprintOf(input);
+      if (options.journal && options.persistInput?.(path)) action.kept = input;
+      return action;
     },
   };
   journal.attach?.({
@@ -118,15 +116,15 @@ export function createSemelClient(options: SemelClientOptions = {}): SemelClient
     headers: createHeaders,
     fetch: createFetch,
     on: events.on,
-    intent: (name, parts) => createIntent(book, name, parts),
+    intent: (name, parts) => createIntent(core, name, parts),
     async pending() {
-      const records = (await book.mine()).filter(({ state }) => state !== 'completed');
+      const records = (await core.mine()).filter(({ state }) => state !== 'completed');
       return records.map((record) => ({ ...record, live: core.live.has(nameOf(record)) }));
     },
     forget: async (record) => journal.settle(record),
     async purge() {
       for (const record of await journal.list()) {
-        if (record.scope === book.owner().scope) await journal.settle(record);
+        if (record.scope === core.owner().scope) await journal.settle(record);
       }
     },
     core,

@@ -2,12 +2,10 @@ import type { JournalRecord } from './journal/journal.ts';
 import type { Outcome, UnknownReason } from './outcome.ts';
 
 /** Looks for a branded error in a chain of causes: tRPC wraps whatever a link or a fetch throws. */
-function find<T>(value: unknown, brand: string): T | undefined {
-  for (let depth = 0, error = value as { semel?: string; cause?: unknown }; error && depth < 6; depth++) {
-    if (error.semel === brand) return error as T;
-    error = error.cause as typeof error;
-  }
-  return undefined;
+function find<T>(value: unknown, brand: string, depth = 0): T | undefined {
+  const error = value as { semel?: string; cause?: unknown } | undefined;
+  if (!error || depth > 5) return undefined;
+  return error.semel === brand ? (error as T) : find(error.cause, brand, depth + 1);
 }
 
 /** Outcomes that no answer of the handler stands for. */
@@ -28,9 +26,7 @@ export class SemelClientError extends Error {
 
   constructor(outcome: OpenOutcome) {
     const code = outcome.status === 'unknown' ? outcome.reason : outcome.status;
-    super(`${code}: no definite answer`, {
-      cause: outcome.status === 'accepted' ? undefined : outcome.cause,
-    });
+    super(`${code}: no definite answer`, { cause: (outcome as { cause?: unknown }).cause });
     Object.assign(this, { name: this.semel, code, outcome });
   }
 
@@ -81,7 +77,7 @@ export class IntentConflictError extends Error {
   declare readonly record: JournalRecord;
 
   constructor(record: JournalRecord) {
-    super('intent_conflict: open, or run with another input. Settle it, then next()');
+    super('intent_conflict: settle the first, then next()');
     Object.assign(this, { name: this.semel, intent: record.intent, record });
   }
 

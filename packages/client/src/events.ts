@@ -60,17 +60,15 @@ export interface Events {
 }
 
 export function createEvents(all?: (event: SemelEvent) => void): Events {
-  const listeners = new Set<{ type: SemelEventType; listener: (event: never) => void }>();
-  const call = (listener: (event: never) => void, event: SemelEvent) => {
-    try {
-      listener(event as never);
-    } catch {
-      // A listener watches payments; it must not be able to break one.
-    }
-  };
+  const listeners = new Set(all && [all]);
   const emit = (event: SemelEvent) => {
-    if (all) call(all, event);
-    for (const entry of [...listeners]) if (entry.type === event.type) call(entry.listener, event);
+    for (const listener of [...listeners]) {
+      try {
+        listener(event);
+      } catch {
+        // A listener watches payments; it must not be able to break one.
+      }
+    }
   };
   const warned = new Set<Misuse>();
   return {
@@ -85,7 +83,9 @@ export function createEvents(all?: (event: SemelEvent) => void): Events {
       } catch {}
     },
     on(type, listener) {
-      const entry = { type, listener };
+      const entry = (event: SemelEvent) => {
+        if (event.type === type) listener(event as never);
+      };
       listeners.add(entry);
       return () => void listeners.delete(entry);
     },

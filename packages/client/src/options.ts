@@ -80,7 +80,6 @@ export interface Policy {
   readonly accepted: AcceptedOptions;
   readonly statusPath: string;
   readonly retentionMs: number;
-  readonly persistInput: (path: string) => boolean;
   readonly required: boolean;
 }
 
@@ -99,6 +98,5 @@ export const policyFrom = (options: SemelClientOptions): Policy => ({
   accepted: { wait: true, deadlineMs: 600_000, ...options.accepted },
   statusPath: options.statusPath ?? 'idempotency.status',
   retentionMs: options.retentionMs ?? 86_400_000,
-  persistInput: options.persistInput ?? (() => false),
   required: options.durability === 'required',
 });

@@ -11,3 +11,4 @@ export type {
   WorkerProcedures,
   WorkerSubject,
 } from './engine/worker-procedures.ts';
+export type { WorkerSide } from './engine/worker-side.ts';

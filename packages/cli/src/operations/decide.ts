@@ -39,13 +39,20 @@ export async function tell(
   const paint = painter(terminal);
   const after =
     state === 'accepted'
-      ? `a worker takes it now, attempt ${attempt}; at most ${policy.maxAttempts} in all`
+      ? `a worker takes it now, as attempt ${attempt + 1}; dead again after ${policy.maxAttempts}. Runs so far: ${await runsSoFar(semel, result.operation)} (a redrive takes a number as well)`
       : state === 'released'
         ? "the caller's next retry runs it"
         : 'what every retry gets from now on';
   const owner = deadLetterOwner === undefined ? '' : ` (${printable(deadLetterOwner)})`;
   terminal.write(`${id} ${printable(procedure)}${owner} is ${paintState(paint, state)}: ${after}\n`);
   return 0;
+}
+
+/** As it was redriven: a worker may be at it by now. */
+async function runsSoFar(semel: Semel, { operationId, attempt, updatedAt }: OperationView): Promise<number> {
+  const decisions = (await semel.decisions.show(operationId))?.decisions ?? [];
+  const taken = decisions.filter(({ action, at }) => action === 'redriven' && at <= updatedAt);
+  return attempt - taken.length;
 }
 
 /** Refused although its state allows it: somebody is deciding at this moment, and has done so in the next. */

@@ -5,6 +5,7 @@ import { count, duration } from '../terminal/ages.ts';
 import { painter, paintState } from '../terminal/paint.ts';
 import { printable } from '../terminal/printable.ts';
 import { type Column, rowsOf, titles, widths } from '../terminal/table.ts';
+import { SEALED } from './render-operation.ts';
 import { type State, statesFrom, UNDECIDED } from './states.ts';
 import { COMMON_OPTIONS, withSemel } from './with-semel.ts';
 
@@ -129,5 +130,9 @@ const columnsAt = (now: number): readonly Column<OperationView>[] => [
   { title: 'KEY', cell: ({ key }) => printable(key), least: 8 },
   { title: 'ATTEMPT', cell: ({ attempt, policy }) => `${attempt}/${policy.maxAttempts}` },
   { title: 'OWNER', cell: ({ deadLetterOwner }) => printable(deadLetterOwner ?? ''), least: 5 },
-  { title: 'LAST ERROR', cell: ({ lastError }) => printable(lastError ?? ''), least: 10 },
+  {
+    title: 'LAST ERROR',
+    cell: ({ lastError, lastErrorSealed }) => printable(lastError ?? (lastErrorSealed ? SEALED : '')),
+    least: 10,
+  },
 ];

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
+import { createOutcomeCodec } from '@semel/server/adapter';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { setStage } from '../testing/stage.ts';
 import { runCommand } from '../testing/terminal.ts';
@@ -80,17 +81,23 @@ test('show is one page with all that is known, and what can be done next', async
   const { code, stdout } = await stage.cli(['operations', 'show', id]);
   expect(code).toBe(0);
   expect(stdout).toContain(`${id}  dead`);
-  expect(stdout).toMatch(/last error +TRPCError: the provider is down/);
+  expect(stdout).toMatch(/last error +step 'send': the provider is down\n +key of that step +[\w-]{43}\n/);
   expect(stdout).toMatch(/progress +\{"done":1,"of":2\} \(attempt 1, \d{4}-\d\d-\d\dT.*ago\)\)/);
   expect(stdout).toContain(`semel operations redrive ${id} --reason`);
   expect(stdout).toMatch(/accepted +processing +started/);
   expect(stdout).toMatch(/processing +dead +exhausted/);
   expect(stdout).toMatch(/principal +frank/);
+  expect(stdout).toMatch(/runs so far +1\n/);
+  expect(stdout).toContain('may run again till');
   const json = JSON.parse((await stage.cli(['operations', 'show', id, '--json'])).stdout);
   expect(json.operation).toMatchObject({
     operationId: id,
     state: 'dead',
-    lastError: 'TRPCError: the provider is down',
+    lastError: "step 'send': the provider is down",
+    failedStep: {
+      name: 'send',
+      childKey: expect.stringMatching(/^[\w-]{43}$/),
+    },
   });
   expect(json.history.map(({ to }: { to: string }) => to)).toEqual(['accepted', 'processing', 'dead']);
   expect(json.progress.value).toEqual({ done: 1, of: 2 });
@@ -108,9 +115,15 @@ test('a dead letter is redriven: its worker runs it, and who did it and why is k
   ]);
   expect({ code, stdout: stdout.replace(id, '<id>') }).toEqual({
     code: 0,
-    stdout: '<id> payouts.send is accepted: a worker takes it now, attempt 2; at most 7 in all\n',
+    stdout:
+      '<id> payouts.send is accepted: a worker takes it now, as attempt 3; dead again after 7. Runs so far: 1 (a redrive takes a number as well)\n',
   });
   await expect.poll(() => stage.state(id), { timeout: 10_000 }).toBe('completed');
+  const page = (await stage.cli(['operations', 'show', id])).stdout;
+  expect(page).toMatch(/runs so far +2; decisions take numbers of attempts too\n/);
+  // What the provider knows the step by is what it was called with.
+  expect(page).toMatch(new RegExp(`send +step +3 +${stage.provider.sent.at(-1)}\\n`));
+  expect(page).not.toContain('may run again till');
   const shown = JSON.parse((await stage.cli(['operations', 'show', id, '--json'])).stdout);
   expect(shown.decisions).toMatchObject([
     { action: 'redriven', actor: 'operator:alice', reason: 'the provider is back' },
@@ -154,6 +167,27 @@ test.each([
   expect(again.stderr).toContain(
     `${id} is ${state}, so it can't be redriven. It was resolved by operator:alice`,
   );
+});
+
+test("an output with types of its own is given in superjson's form, and never guessed at", async () => {
+  const id = await deadLetter();
+  const form = '{"json":{"at":"2026-11-22T12:00:00.000Z"},"meta":{"values":{"at":["Date"]},"v":1}}';
+  const resolve = ['operations', 'resolve', id, '--completed-superjson'];
+  for (const [wrong, why] of [
+    ['{"at":1}', '--completed-superjson is { "json": …, "meta": … } and nothing else'],
+    ['{"json":1,"more":2}', '--completed-superjson is { "json": …, "meta": … } and nothing else'],
+    ['{', '--completed-superjson is no JSON'],
+  ] as const) {
+    const refused = await stage.cli([...resolve, wrong, ...as('alice')]);
+    expect({ code: refused.code, stdout: refused.stdout }).toEqual({ code: 2, stdout: '' });
+    expect(refused.stderr).toContain(why);
+  }
+  expect((await stage.cli([...resolve, form, ...as('alice')])).code).toBe(0);
+  const { outcome } = (await stage.store.find(id))?.record ?? {};
+  expect(createOutcomeCodec().toOutcome(outcome)).toEqual({
+    kind: 'completed',
+    value: { at: new Date('2026-11-22T12:00:00.000Z') },
+  });
 });
 
 test('past the downstream window nothing runs again, and the way out is said', async () => {
@@ -268,7 +302,10 @@ test.each([
   ],
   [['operations', 'list', '--state', 'daed'], '--state takes accepted, processing'],
   [['operations', 'list', '--limit', '5000'], '--limit is a whole number between 1 and 1000'],
-  [['operations', 'resolve', 'x', '--reason', 'r'], 'either --completed <json> or --failed'],
+  [
+    ['operations', 'resolve', 'x', '--reason', 'r'],
+    'one of --completed <json>, --completed-superjson <json> and --failed',
+  ],
   [['operations', 'resolve', 'x', '--completed', '{', '--reason', 'r'], '--completed is no JSON'],
   [['operations', 'resolve', 'x', '--failed', '402', '--reason', 'r'], '--failed is status,code,message'],
   [['operations', 'resolve', 'x', '--failed', '299,A,b', '--reason', 'r'], 'with a status from 400 to 599'],

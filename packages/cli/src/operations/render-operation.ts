@@ -12,8 +12,10 @@ export function renderOperation(
   terminal: { readonly colours: boolean; readonly columns?: number },
 ): string {
   const paint = painter(terminal);
-  const { operation, history, rejected, steps, decisions, work, progress, purged, now } = details;
-  const { policy } = operation;
+  const { operation, runs, history, rejected, steps, decisions, offeredAt, work, progress, purged, now } =
+    details;
+  const { policy, failedStep, state } = operation;
+  const isSettled = state === 'completed' || state === 'failed';
   const at = (ms: number): string => moment(ms, now);
   const lines: string[] = [];
 
@@ -36,29 +38,34 @@ export function renderOperation(
     );
   }
 
+  const lastError =
+    operation.lastError === undefined ? operation.lastErrorSealed && SEALED : printable(operation.lastError);
   lines.push(`${paint('bold', printable(operation.operationId))}  ${paintState(paint, operation.state)}`);
   facts([
     ['procedure', printable(operation.procedure)],
     ['scope', printable(operation.scope)],
     ['key', printable(operation.key)],
     ['attempt', `${operation.attempt} of ${policy.maxAttempts}`],
+    [
+      'runs so far',
+      runs === operation.attempt ? `${runs}` : `${runs}; decisions take numbers of attempts too`,
+    ],
     ['created', at(operation.createdAt)],
     ['last change', at(operation.updatedAt)],
     ['lease ends', operation.leaseUntil === undefined ? undefined : at(operation.leaseUntil)],
-    ['may run again till', at(operation.windowEndsAt)],
+    ['may run again till', isSettled ? undefined : at(operation.windowEndsAt)],
     ['expires', operation.expiresAt === undefined ? undefined : at(operation.expiresAt)],
     ['principal', work && printable(work.principal)],
     ['due', work && at(work.dueAt)],
     ['who decides', operation.deadLetterOwner && printable(operation.deadLetterOwner)],
+    ['offered', offeredAt === undefined ? undefined : `${at(offeredAt)}, to its resolver if it has one`],
     [
       'progress',
       progress &&
         `${printable(JSON.stringify(progress.value))} (attempt ${progress.attempt}, ${at(progress.at)})`,
     ],
-    [
-      'last error',
-      operation.lastError === undefined ? undefined : paint('red', printable(operation.lastError)),
-    ],
+    ['last error', lastError && paint('red', lastError)],
+    ['key of that step', failedStep && printable(failedStep.childKey)],
     ['purged', purged && `${at(purged.at)} by ${printable(purged.actor)}: ${printable(purged.reason)}`],
     ['sealed', sealed && (sealed.readable ? `under key ${sealed.key}` : unreadable(sealed.key))],
   ]);
@@ -112,6 +119,7 @@ export function renderOperation(
       { title: 'NAME', cell: ({ name }) => printable(name), least: 16 },
       { title: 'KIND', cell: ({ kind }) => kind },
       { title: 'ATTEMPT', cell: ({ attempt }) => String(attempt) },
+      { title: 'KEY AT THE OTHER SIDE', cell: ({ childKey }) => printable(childKey ?? '-'), least: 43 },
     ],
     steps,
   );
@@ -128,6 +136,9 @@ export function renderOperation(
   );
   return `${lines.join('\n')}\n`;
 }
+
+/** In place of what is there, and can't be read without the key ring. */
+export const SEALED = '(sealed)';
 
 const unreadable = (key: string): string =>
   `under key ${key}, which isn't here: last error and progress can't be shown, and it can't be resolved or cancelled. Give SEMEL_KEY_RING, or --config`;

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { resolve as pathOf } from 'node:path';
 import type { OperatorResolution } from '@semel/server';
+import { createOutcomeCodec } from '@semel/server/adapter';
 import { parsed } from '../arguments.ts';
 import { type Command, CommandError, type Terminal, textOf } from '../command.ts';
 import { DECIDING_HELP, DECIDING_OPTIONS, decidedBy } from './actor.ts';
@@ -8,6 +9,7 @@ import { requireKey, tell } from './decide.ts';
 import { COMMON_OPTIONS, onlyId, withSemel } from './with-semel.ts';
 
 const help = `Usage: semel operations resolve <operation id> --completed <json> | --failed <status,code,message> --reason <text>
+       semel operations resolve <operation id> --completed-superjson <json> --reason <text>
 
 suspended or dead -> completed or failed, by what you have found out: from then on what every retry and status answer gets, for
 ever. Before you say failed, be sure that no process is still at it: one that was paused may act when it wakes.
@@ -15,6 +17,8 @@ ever. Before you say failed, be sure that no process is still at it: one that wa
 Options:
   --completed <json>   it happened: what the procedure would have answered. @file reads it from a file, - from standard
                        input. Stored as given: the procedure's output parser doesn't see it
+  --completed-superjson <json>   the same in superjson's form, for an output with dates, maps, bigints …:
+                       {"json":{"at":"2026-11-22T12:00:00.000Z"},"meta":{"values":{"at":["Date"]}}}
   --failed <status,code,message>   it didn't, and won't: 402,CARD_DECLINED,The card was declined
 ${DECIDING_HELP}  --json               { action, operationId, kind: done | not_now | absent, operation }
 `;
@@ -23,6 +27,7 @@ const OPTIONS = {
   ...COMMON_OPTIONS,
   ...DECIDING_OPTIONS,
   completed: { type: 'string' },
+  'completed-superjson': { type: 'string' },
   failed: { type: 'string' },
 } as const;
 
@@ -42,20 +47,22 @@ export const resolveCommand: Command = {
   },
 };
 
-async function resolutionFrom(
-  { completed, failed }: { readonly completed?: string | undefined; readonly failed?: string | undefined },
-  terminal: Terminal,
-): Promise<OperatorResolution> {
-  if ((completed === undefined) === (failed === undefined)) {
-    throw new CommandError('what became of it? either --completed <json> or --failed <status,code,message>');
+interface Given {
+  readonly completed?: string | undefined;
+  readonly 'completed-superjson'?: string | undefined;
+  readonly failed?: string | undefined;
+}
+
+async function resolutionFrom(given: Given, terminal: Terminal): Promise<OperatorResolution> {
+  const { completed, failed, 'completed-superjson': typed } = given;
+  if ([completed, typed, failed].filter((each) => each !== undefined).length !== 1) {
+    throw new CommandError(
+      'what became of it? one of --completed <json>, --completed-superjson <json> and --failed <status,code,message>',
+    );
   }
-  if (completed !== undefined) {
-    const json = await textFrom(completed, terminal);
-    try {
-      return { completed: JSON.parse(json) as unknown };
-    } catch (error) {
-      throw new CommandError(`--completed is no JSON: ${textOf(error)}`);
-    }
+  if (completed !== undefined) return { completed: await jsonFrom('--completed', completed, terminal) };
+  if (typed !== undefined) {
+    return { completed: typedValue(await jsonFrom('--completed-superjson', typed, terminal)) };
   }
   const [, status, code, message] = /^([45]\d\d),([^,]+),(.+)$/s.exec(failed ?? '') ?? [];
   if (status === undefined || code === undefined || message === undefined) {
@@ -66,12 +73,36 @@ async function resolutionFrom(
   return { failed: { httpStatus: Number(status), code: code.trim(), message: message.trim() } };
 }
 
-async function textFrom(given: string, terminal: Terminal): Promise<string> {
+async function jsonFrom(option: string, given: string, terminal: Terminal): Promise<unknown> {
+  const json = await textFrom(option, given, terminal);
+  try {
+    return JSON.parse(json) as unknown;
+  } catch (error) {
+    throw new CommandError(`${option} is no JSON: ${textOf(error)}`);
+  }
+}
+
+/** Nothing is guessed: an output may itself have a member called json. */
+function typedValue(form: unknown): unknown {
+  const isForm = typeof form === 'object' && form !== null && 'json' in form;
+  if (!isForm || Object.keys(form).some((name) => name !== 'json' && name !== 'meta')) {
+    throw new CommandError(
+      '--completed-superjson is { "json": …, "meta": … } and nothing else, as superjson.serialize gives it',
+    );
+  }
+  try {
+    return createOutcomeCodec().stepToValue(JSON.stringify(form));
+  } catch (error) {
+    throw new CommandError(`--completed-superjson can't be read: ${textOf(error)}`);
+  }
+}
+
+async function textFrom(option: string, given: string, terminal: Terminal): Promise<string> {
   if (given === '-') return terminal.readInput();
   if (!given.startsWith('@')) return given;
   try {
     return await readFile(pathOf(terminal.cwd, given.slice(1)), 'utf8');
   } catch (error) {
-    throw new CommandError(`--completed ${given} can't be read: ${textOf(error)}`);
+    throw new CommandError(`${option} ${given} can't be read: ${textOf(error)}`);
   }
 }

@@ -101,6 +101,8 @@ test('a sealed operation is shown but for its words, redriven without a key, and
   const blind = await sealed.cli(['operations', 'show', id]);
   expect(blind.stdout).toContain("under key k1, which isn't here: last error and progress can't be shown");
   expect(blind.stdout).not.toContain('the provider is down');
+  expect(blind.stdout).toMatch(/last error +\(sealed\)\n/);
+  expect((await sealed.cli(['operations', 'list'])).stdout).toMatch(new RegExp(`${id} .* \\(sealed\\)\\n`));
 
   const resolve = ['operations', 'resolve', id, '--completed', '{"sent":1}', ...by];
   const refused = await sealed.cli(resolve);
@@ -119,7 +121,7 @@ test('a sealed operation is shown but for its words, redriven without a key, and
 
   const env = { SEMEL_KEY_RING: inTheEnvironment };
   const shown = await sealed.cli(['operations', 'show', id], { env });
-  expect(shown.stdout).toMatch(/last error +TRPCError: the provider is down/);
+  expect(shown.stdout).toMatch(/last error +step 'send': the provider is down/);
   expect((await sealed.cli(resolve, { env })).code).toBe(0);
   // What callers get is sealed as well, under a key that servers have.
   const { outcome } = (await sealed.store.find(id))?.record ?? {};

@@ -10,11 +10,8 @@ export const CARRIED = '$semel';
 export interface Carried {
   readonly key: string;
   readonly ageMs?: number;
-  /** `headers` has put the key on a request. */
-  sent: boolean;
-  /** Place of the call in its request, of `calls`. */
-  index: number;
-  calls: number;
+  /** Set when `headers` has put the key on a request: how the mark of replayed calls names this one there. */
+  place: string | undefined;
 }
 
 export const carriedBy = (op: Operation): Carried | undefined => op.context[CARRIED] as Carried | undefined;

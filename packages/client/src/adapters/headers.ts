@@ -1,9 +1,4 @@
-import {
-  CONTRACT_VERSION,
-  HEADER,
-  serializeKeyHeader,
-  serializeKeyListHeader,
-} from '@semel/contract/v1/pure';
+import { CONTRACT_VERSION, HEADER, serializeKeyListHeader } from '@semel/contract/v1/pure';
 import type { HTTPHeaders, Operation } from '@trpc/client';
 import { carriedBy } from './carrier.ts';
 
@@ -25,18 +20,16 @@ export const createHeaders =
   async ({ op, opList = op ? [op] : [] }) => {
     const keys = opList.map((each, index) => {
       const carried = carriedBy(each);
-      if (carried) Object.assign(carried, { sent: true, index, calls: opList.length });
+      if (carried) carried.place = opList.length > 1 ? `${index}` : 'true';
       return carried;
     });
     const own = (await base?.()) ?? {};
     const headers = Symbol.iterator in own ? Object.fromEntries(own) : own;
     if (!keys.some(Boolean)) return headers;
-    const [only] = keys;
     return {
       ...headers,
-      ...(only && keys.length === 1
-        ? { [HEADER.key]: serializeKeyHeader(only) }
-        : { [HEADER.keys]: serializeKeyListHeader(keys) }),
+      // The list of one is that one.
+      [keys.length > 1 ? HEADER.keys : HEADER.key]: serializeKeyListHeader(keys),
       [HEADER.contract]: `${CONTRACT_VERSION}`,
     };
   };

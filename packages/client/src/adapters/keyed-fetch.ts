@@ -53,7 +53,7 @@ async function request(
   const { method = 'POST', body, signal } = init;
   if (body instanceof ReadableStream) throw new TypeError('a stream cannot be sent twice');
   const path = `${method} ${url}`;
-  const action = core.actions.of(path, undefined, key, intentId(intent));
+  const action = core.describe(core.actions.of(path, undefined, key, intentId(intent)), body);
   let location = url;
   const start =
     <T>(
@@ -75,7 +75,6 @@ async function request(
   const { outcome, value } = await send(
     core,
     action,
-    core.entry(path, body, action.intent),
     {
       keyed: () => true,
       attempt: (sent) =>

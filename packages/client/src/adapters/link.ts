@@ -1,10 +1,11 @@
 import { HEADER, type IdempotencyKey, isAcceptedBody, wrapInput } from '@semel/contract/v1/pure';
 import type { Operation, OperationLink, TRPCLink } from '@trpc/client';
 import type { Call } from '../delivery/deliver.ts';
-import { adopt, type Core, send } from '../delivery/send.ts';
+import { type Core, send } from '../delivery/send.ts';
 import type { Start } from '../delivery/within.ts';
 import { type OpenOutcome, SemelClientError } from '../errors.ts';
 import { type Intent, intentId } from '../intent/intent.ts';
+import type { Outcome } from '../outcome.ts';
 import { CARRIED, type Carried, type Carrier } from './carrier.ts';
 import { takeSlot } from './slot.ts';
 
@@ -40,30 +41,23 @@ export const createLink =
     }
     const slot = takeSlot();
     const id = intentId(intent);
-    const action = core.actions.of(path, input, idempotencyKey, id);
-    const entry = core.entry(path, input, action.intent);
-    const call = callFrom(op, next, carrier, core.policy.statusPath);
+    const action = core.describe(core.actions.of(path, input, idempotencyKey, id), input);
+    const call = callFrom(op, next, carrier, core.statusPath);
     return observable((observer) => {
       const end = new AbortController();
       const abort = () => end.abort(signal?.reason);
       if (signal?.aborted) abort();
       signal?.addEventListener('abort', abort);
       let done = false;
-      const sent = () => send(core, action, entry, call, end.signal);
-      const fresh = !idempotencyKey && id === undefined && !action.sent;
-      void (resume && fresh ? adopt(core, action, entry, sent) : sent()).then((delivered) => {
-        const { outcome } = delivered;
+      const isBack = resume && !idempotencyKey && id === undefined && !action.sent;
+      void send(core, action, call, end.signal, undefined, isBack).then(({ outcome, value }) => {
         done = true;
         // `wait()` of an accepted outcome goes on under the same signal.
         if (outcome.status !== 'accepted') signal?.removeEventListener('abort', abort);
         if (slot) slot.outcome = outcome;
-        if ('value' in delivered) {
-          observer.next?.(delivered.value as Any);
-          return observer.complete?.();
-        }
-        // The server's own answer untouched, or that there is none.
-        const error = 'error' in delivered ? delivered.error : new SemelClientError(outcome as OpenOutcome);
-        observer.error?.(error as Any);
+        if (!value) return observer.error?.(errorOf(outcome) as Any);
+        observer.next?.(value as Any);
+        observer.complete?.();
       });
       return () => {
         if (!done) abort();
@@ -71,47 +65,46 @@ export const createLink =
     });
   };
 
+/** What the caller gets where there is no value: the server's own refusal or the reason of the abort, or that there is no answer. */
+function errorOf(outcome: Outcome<unknown>): unknown {
+  if (outcome.status === 'rejected') return outcome.error;
+  const isRefused =
+    outcome.status === 'unknown' && (outcome.reason === 'aborted' || outcome.reason === 'refused');
+  return isRefused ? outcome.cause : new SemelClientError(outcome as OpenOutcome);
+}
+
 /** A call as the delivery needs it: sent, recognised as accepted, asked about. */
 function callFrom(op: Operation, next: Next, carrier: Carrier, statusPath: string): Call<Answered> {
+  const isEnvelope = carrier === 'envelope';
   let carried: Carried | undefined;
   const start =
-    <T>(make: () => Operation, read: (answer: Answered) => T): Start<T> =>
+    (sent: Operation): Start<Answered> =>
     (resolve, reject) => {
-      const subscription = next(make()).subscribe({
-        next: (answer) => resolve(read(answer as Answered)),
+      const subscription = next(sent).subscribe({
+        next: (answer) => resolve(answer as Answered),
         error: reject,
-        complete: () => reject(new Error('completed without an answer')),
+        complete: () => reject(new Error('no answer')),
       });
       return () => subscription.unsubscribe();
     };
   return {
-    keyed: () => !!carried?.sent,
-    attempt: (key) =>
-      start(
-        () => {
-          const envelope = carrier === 'envelope';
-          carried = { ...key, sent: envelope || !!carried?.sent, index: 0, calls: 0 };
-          return envelope
-            ? { ...op, input: wrapInput(key, op.input) }
-            : { ...op, context: { ...op.context, [CARRIED]: carried } };
-        },
-        (answer) => answer,
-      ),
+    keyed: () => isEnvelope || !!carried?.place,
+    attempt(key) {
+      if (isEnvelope) return start({ ...op, input: wrapInput(key, op.input) });
+      carried = { ...key, place: carried?.place };
+      return start({ ...op, context: { ...op.context, [CARRIED]: carried } });
+    },
     accepted: ({ result: { data } }) => (isAcceptedBody(data) ? data : undefined),
-    status: (operationId) =>
-      start(
-        () => ({ ...op, type: 'query', path: statusPath, input: { operationId } }),
-        (answer) => answer.result.data,
+    status: (operationId) => (resolve, reject) =>
+      start({ ...op, type: 'query', path: statusPath, input: { operationId } })(
+        (answer) => resolve(answer.result.data),
+        reject,
       ),
     read({ result: { data }, context }) {
-      const headers = context?.response?.headers;
       // A stream (which has no JSON as a whole) has sent its headers before its results are known.
-      if (!carried?.calls || !headers || !context.responseJSON) {
-        return { data, replayed: undefined };
-      }
-      const mark = headers.get(HEADER.replayed) ?? '';
-      const place = carried.calls > 1 ? `${carried.index}` : 'true';
-      return { data, replayed: mark.split(/\s*,\s*/).includes(place) };
+      const headers = carried && context?.responseJSON ? context.response?.headers : undefined;
+      const mark = headers && (headers.get(HEADER.replayed) ?? '');
+      return { data, replayed: mark?.split(/\s*,\s*/).includes(carried?.place ?? '') };
     },
   };
 }

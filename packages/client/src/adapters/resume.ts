@@ -2,7 +2,7 @@ import type { OperationStatus } from '@semel/contract/v1/pure';
 import { coreOf, type PendingOperation, type SemelClient } from '../client.ts';
 import { watchAccepted } from '../delivery/polling.ts';
 import type { Core } from '../delivery/send.ts';
-import { within } from '../delivery/within.ts';
+import { awaiting, timeOf, within } from '../delivery/within.ts';
 import { fingerprintOf } from '../intent/fingerprint.ts';
 import { isLate } from '../journal/book.ts';
 import { type JournalRecord, nameOf } from '../journal/journal.ts';
@@ -83,7 +83,7 @@ async function resumeOne(
   options: ResumeOptions,
   signal: AbortSignal,
 ): Promise<Omit<Resumed, 'record'>> {
-  const { clock, policy, book, live } = core;
+  const { clock, journal, live, retry, inFlight, statusPath } = core;
   const { path, key, intent, input, fingerprint } = record;
   const procedureAt = (name: string) => name.split('.').reduce((at, part) => at?.[part], client);
   const late = isLate(clock, record);
@@ -103,32 +103,26 @@ async function resumeOne(
     if (sent) return { outcome, status: undefined };
   }
 
-  const { retry, inFlight, statusPath } = policy;
   const ask =
     options.status ??
     ((procedure: string, of: string) => procedureAt(statusPath).query({ procedure, key: of }, { signal }));
-  const until = clock.monotonic() + retry.deadlineMs;
-  const left = () => until - clock.monotonic();
   let status: OperationStatus | undefined;
-  const start = (resolve: (value: unknown) => void, reject: (error: unknown) => void) => {
-    Promise.resolve(ask(options.procedure?.(path) ?? path, key)).then(resolve, reject);
-    return () => {};
-  };
-  await watchAccepted(start, 0, {
-    timed: (ms, begin) => within(clock, signal, ms, begin),
-    left,
-    limit: () => Math.max(0, Math.min(retry.attemptTimeoutMs, left())),
+  await watchAccepted(
+    (resolve, reject) =>
+      awaiting(Promise.resolve(ask(options.procedure?.(path) ?? path, key)))(resolve, reject),
+    0,
+    timeOf(clock, signal, retry.deadlineMs, retry),
     inFlight,
-    progress: (answer) => {
+    (answer) => {
       status = answer as OperationStatus;
     },
-  });
+  );
   const state = status?.state;
   const ended = state === 'completed' || state === 'failed';
   if (ended && !live.has(nameOf(record))) {
     const { live: _, input: __, owner: ___, ...rest } = record as PendingOperation;
-    if (state === 'completed' && intent !== undefined) await book.journal.update({ ...rest, state });
-    else await book.journal.settle(record);
+    if (state === 'completed' && intent !== undefined) await journal.update({ ...rest, state });
+    else await journal.settle(record);
   }
   const reason: UnknownReason = late ? 'key_expired' : state ? 'outcome_unknown' : 'network';
   const outcome: Outcome<unknown> =

@@ -8,7 +8,7 @@ export interface Share {
   /** Takes one retry for all of them, or says that none is left. */
   take(): boolean;
   /** Sleeps as long as the first of them wants to. They wake in one tick: tRPC batches only what is sent in one. */
-  sleep(ms: number): Start<void>;
+  sleep(ms: number): (...settle: Parameters<Start<void>>) => () => void;
 }
 
 /** Retries that all calls of a client share, so that an outage isn't answered with a storm. */
@@ -34,8 +34,7 @@ export function createBudget(
   const shares = new WeakMap<object, Share & { at: number }>();
   return {
     share(failure) {
-      const isObject = typeof failure === 'object' && failure;
-      const known = isObject && shares.get(failure);
+      const known = shares.get(failure as object);
       const at = clock.monotonic();
       if (known && at - known.at < SAME_FAILURE_MS) return known;
       const drawn = random();
@@ -61,7 +60,7 @@ export function createBudget(
           };
         },
       };
-      if (isObject) shares.set(failure, share);
+      if (typeof failure === 'object' && failure) shares.set(failure, share);
       return share;
     },
     refill() {

@@ -6,17 +6,15 @@ import type { Outcome, UnknownReason } from '../outcome.ts';
 import type { Connectivity } from '../presence/connectivity.ts';
 import { atLeast, backoffMs, pollMs, SLOW_POLL } from './backoff.ts';
 import type { Budget, Share } from './budget.ts';
-import { type Status, watchAccepted } from './polling.ts';
+import { watchAccepted } from './polling.ts';
 import { verdict } from './verdict.ts';
-import { type Start, within } from './within.ts';
+import { type Start, timeOf } from './within.ts';
 
 /** How a delivery ended. */
 export interface Delivered<T> {
   outcome: Outcome<unknown>;
   /** The transport's answer, where that is what the caller is to get. */
   value?: T;
-  /** What to throw as it is, where there is such a thing: the server's refusal, an abort's reason. */
-  error?: unknown;
 }
 
 /** A 202, and the answer that brought it. */
@@ -48,22 +46,34 @@ export interface Delivery<T> {
   /** An earlier attempt was sent, and nobody knows what became of it. */
   readonly lost: boolean;
   /** Begin by waiting for this operation. */
-  readonly resume: Accepted<T> | undefined;
+  readonly resumed: Accepted<T> | undefined;
   tell: (event: Told<SemelEvent>) => void;
   /** Goes on with an accepted operation later. */
   wait: (accepted: Accepted<T>) => Promise<Outcome<unknown>>;
 }
 
 /** An event, before the action's name is put to it. */
-type Told<TEvent> = TEvent extends { key: string } ? Omit<TEvent, 'path' | 'key' | 'intent'> : never;
+export type Told<TEvent> = TEvent extends { key: string } ? Omit<TEvent, 'path' | 'key' | 'intent'> : never;
 
-export interface DeliveryTools {
+export interface DeliveryTools extends Policy {
   readonly clock: Clock;
   readonly random: () => number;
   readonly budget: Budget;
-  readonly policy: Policy;
   readonly connectivity: Connectivity;
 }
+
+/** It ended with an error: nobody knows what became of the action if something of it was `lost`, else nothing did. */
+export const failed = (
+  key: string,
+  lost: boolean,
+  reason: UnknownReason,
+  cause?: unknown,
+  problem?: IdempotencyProblem,
+): Delivered<never> => ({
+  outcome: lost
+    ? { status: 'unknown', reason, key, cause }
+    : { status: 'rejected', error: cause, problem, key },
+});
 
 /**
  * The attempt loop: sends a call until its outcome is known, its time is up, or failures have used up attempts or
@@ -71,55 +81,40 @@ export interface DeliveryTools {
  */
 export async function deliver<T>(
   call: Call<T>,
-  { attempt, key, signal, lost, resume, tell, wait }: Delivery<T>,
-  { clock, random, budget, connectivity, policy: { retry, inFlight, accepted } }: DeliveryTools,
+  { attempt, key, signal, lost, resumed, tell, wait }: Delivery<T>,
+  { clock, random, budget, connectivity, retry, inFlight, accepted }: DeliveryTools,
 ): Promise<Delivered<T>> {
-  let watched = resume;
+  let watched = resumed;
   let failures = 0;
   let polls = 0;
-  let until = clock.monotonic() + (resume ? accepted : retry).deadlineMs;
-  const left = () => until - clock.monotonic();
-  const limit = () => Math.max(0, Math.min(retry.attemptTimeoutMs, left()));
-  const timed = <V>(ms: number, start?: Start<V>) => within(clock, signal, ms, start);
-  const unknown = (reason: UnknownReason, cause: unknown): Outcome<unknown> => ({
-    status: 'unknown',
-    reason,
-    key,
-    cause,
-  });
-  /** Ends it with an error that says nothing about an attempt that was lost. */
-  const refuse = (reason: UnknownReason, error: unknown, problem?: IdempotencyProblem): Delivered<T> => ({
-    error,
-    outcome: lost ? unknown(reason, error) : { status: 'rejected', error, problem, key },
-  });
+  let time = timeOf(clock, signal, (resumed ? accepted : retry).deadlineMs, retry);
 
   for (;;) {
     if (watched) {
       const { value, body } = watched;
       const { operationId, pollAfterMs } = body;
       const firstMs = Math.max(pollAfterMs, pollMs(inFlight, polls++));
-      const progress = ({ state, progress }: Status) =>
-        tell({ type: 'progress', operationId, state: state ?? 'not_found', progress });
-      const watch = { timed, left, limit, inFlight, progress };
-      if (!(accepted.wait || resume) || !(await watchAccepted(call.status(operationId), firstMs, watch))) {
+      const isTime =
+        (accepted.wait || resumed) &&
+        (await watchAccepted(call.status(operationId), firstMs, time, inFlight, ({ state, progress }) =>
+          tell({ type: 'progress', operationId, state: state ?? 'not_found', progress }),
+        ));
+      if (!isTime) {
         return {
           ...(!accepted.wait && { value }),
           outcome: { status: 'accepted', operationId, key, wait: () => wait({ value, body }) },
         };
       }
     }
-    if (signal.aborted) return refuse('aborted', signal.reason);
+    if (signal.aborted) return failed(key, lost, 'aborted', signal.reason);
 
-    const answer = await timed(limit(), attempt);
+    const answer = await time.attempt(attempt);
     const keyed = call.keyed();
-    if (answer.type === 'aborted') {
-      // What is under way when the caller gives up is lost.
-      lost ||= keyed;
-      return refuse('aborted', signal.reason);
-    }
+    // What is under way when the caller gives up is lost.
+    if (answer.type === 'aborted') return failed(key, lost || keyed, 'aborted', signal.reason);
     if (!keyed) tell({ type: 'unkeyed' });
     const v = verdict(answer);
-    const cause = answer.type === 'error' ? answer.error : undefined;
+    const { error: cause } = answer as { error?: unknown };
     let share: Share | undefined;
     let waitMs: number;
     let end: Delivered<T>;
@@ -128,10 +123,10 @@ export async function deliver<T>(
         const { value } = answer as { value: T };
         const body = call.accepted(value);
         budget.refill();
-        if (!body) return { value, outcome: { status: 'completed', ...call.read(value), key } };
+        if (!body) return { value, outcome: { status: v.kind, ...call.read(value), key } };
         if (!watched) {
           tell({ type: 'accepted', operationId: body.operationId });
-          until = clock.monotonic() + accepted.deadlineMs;
+          time = timeOf(clock, signal, accepted.deadlineMs, retry);
         }
         watched = { value, body };
         lost = true;
@@ -139,53 +134,49 @@ export async function deliver<T>(
       }
       case 'rejected':
         // The stored failure is the answer to all attempts.
-        lost &&= !v.conclusive;
-        return refuse('refused', cause, v.problem);
+        return failed(key, lost && !v.conclusive, 'refused', cause, v.problem);
       case 'unknown':
-        return { outcome: unknown(v.reason, cause) };
+        return failed(key, true, v.reason, cause);
       case 'wait': {
         const { code } = v;
         const isUnknown = code === 'outcome_unknown';
         // Something was begun under this key: a later abort or a closed door doesn't undo it.
         lost = true;
         waitMs = pollMs(isUnknown ? SLOW_POLL : inFlight, polls++);
-        end = {
-          outcome: isUnknown
-            ? unknown(code, cause)
-            : { status: 'in_flight', retryAfterMs: v.retryAfterMs ?? waitMs, key, cause },
-        };
+        end = isUnknown
+          ? failed(key, lost, code, cause)
+          : { outcome: { status: 'in_flight', retryAfterMs: v.retryAfterMs ?? waitMs, key, cause } };
         break;
       }
       case 'retry': {
         const { reason } = v;
-        const nothingBegun = reason === 'store';
-        lost ||= !nothingBegun;
+        // Also when the server says that nothing was begun: of a request that the browser sent twice by itself, this is one
+        // copy's answer.
+        lost = true;
         if (reason === 'network' && keyed && !connectivity.online()) {
           tell({ type: 'offline' });
           // No failure of the server's, so nothing is charged. Now and then it's tried all the same: a browser may be wrong.
-          await timed(Math.min(left(), retry.capMs), (back) =>
+          await time.within(Math.min(time.left(), retry.capMs), (back) =>
             connectivity.onceOnline(() => back(undefined)),
           );
-          if (left() > 0) continue;
+          if (time.left() > 0) continue;
         }
         share = budget.share(rootOf(cause));
         // What left without its key must not be sent twice.
         waitMs =
           keyed && ++failures < retry.maxAttempts ? backoffMs(retry, failures, share.random) : Infinity;
-        end = lost
-          ? { outcome: unknown(nothingBegun ? 'server' : reason, cause) }
-          : refuse('server', cause, v.problem);
+        end = failed(key, lost, reason === 'store' ? 'server' : reason, cause, v.problem);
       }
     }
     const { retryAfterMs = 0 } = v;
     waitMs = atLeast(waitMs, retryAfterMs, share?.random ?? random);
-    if (waitMs >= left() || retryAfterMs > retry.maxRetryAfterMs || share?.take() === false) return end;
+    if (waitMs >= time.left() || retryAfterMs > retry.maxRetryAfterMs || share?.take() === false) return end;
     tell(
       v.kind === 'retry'
         ? { type: v.kind, reason: v.reason, waitMs }
         : { type: v.kind, code: v.code, waitMs },
     );
-    await (share ? timed(left(), share.sleep(waitMs)) : timed(waitMs));
+    await (share ? time.within(time.left(), share.sleep(waitMs)) : time.within(waitMs));
   }
 }
 

@@ -2,25 +2,13 @@ import type { OperationState } from '@semel/contract/v1/pure';
 import type { PollOptions } from '../options.ts';
 import { pollMs } from './backoff.ts';
 import { verdict } from './verdict.ts';
-import type { Answer, Start } from './within.ts';
+import type { Start, Time } from './within.ts';
 
 /** What is read of a status. */
 export interface Status {
   state?: OperationState;
   retryAfterMs?: number;
   progress?: unknown;
-}
-
-interface Watch {
-  /** Runs something until it settles, the time is up or the caller aborts. */
-  timed: <T>(ms: number, start?: Start<T>) => Promise<Answer<T>>;
-  inFlight: PollOptions;
-  /** Time until the deadline. */
-  left: () => number;
-  /** Time for one query. */
-  limit: () => number;
-  /** Hears every status. */
-  progress: (status: Status) => void;
 }
 
 /** States that end without anyone doing anything. */
@@ -32,17 +20,20 @@ const RUNNING: readonly (OperationState | undefined)[] = ['accepted', 'processin
  * when somebody has to decide about it, or there is no status to be had: the call's own answer is the authority.
  * A failing query is asked again; it can do no harm.
  *
+ * @param progress hears every status
  * @returns whether it's time (or the signal aborted); `false` at the deadline
  */
 export async function watchAccepted(
   status: Start<unknown>,
   firstMs: number,
-  { timed, inFlight, left, limit, progress }: Watch,
+  time: Time,
+  inFlight: PollOptions,
+  progress: (status: Status) => void,
 ): Promise<boolean> {
   let waitMs = firstMs;
-  for (let polls = 0; waitMs < left(); polls++) {
-    await timed(waitMs);
-    const answer = await timed(limit(), status);
+  for (let polls = 0; waitMs < time.left(); polls++) {
+    await time.within(waitMs);
+    const answer = await time.attempt(status);
     if (answer.type === 'aborted' || verdict(answer).kind === 'rejected') return true;
     waitMs = pollMs(inFlight, polls);
     if (answer.type === 'value') {

@@ -1,116 +1,93 @@
-import type { IdempotencyKey } from '@semel/contract/v1/pure';
-import { type Clock, momentOf, sinceMs } from '../clock.ts';
+import { momentOf, sinceMs } from '../clock.ts';
 import { IntentConflictError } from '../errors.ts';
-import type { Events } from '../events.ts';
+import type { Events, SemelEvent } from '../events.ts';
 import type { Action, Actions } from '../intent/key.ts';
 import { type Book, isLate } from '../journal/book.ts';
 import { type JournalRecord, nameOf } from '../journal/journal.ts';
 import type { Tabs } from '../presence/presence.ts';
-import { type Accepted, type Call, type Delivered, type DeliveryTools, deliver } from './deliver.ts';
-import { within } from './within.ts';
+import {
+  type Accepted,
+  type Call,
+  type Delivered,
+  type DeliveryTools,
+  deliver,
+  failed,
+  type Told,
+} from './deliver.ts';
+import { awaiting, within } from './within.ts';
 
 /** A call that this page is at. */
 export interface Live {
   readonly action: Action;
-  readonly fingerprint: string | undefined;
   readonly signal: AbortSignal;
   readonly delivered: Promise<Delivered<unknown>>;
 }
 
 /** What all calls of a client share. */
-export interface Core extends DeliveryTools {
+export interface Core extends DeliveryTools, Book {
   readonly events: Events;
   readonly actions: Actions;
-  readonly book: Book;
   readonly tabs: Tabs | undefined;
   /** By the name of the record. */
   readonly live: Map<string, Live>;
-  /** What is written down of a call. */
-  entry(path: string, input: unknown, intent: string | undefined): Entry;
+  /** Notes on an action what is written down of its input. */
+  describe(action: Action, input: unknown): Action;
 }
-
-/** What an action is written down with, besides its key. */
-export interface Entry {
-  readonly fingerprint: string | undefined;
-  /** Where it may be kept. */
-  readonly input?: unknown;
-}
-
-/** The key for the next attempt, with its age in whole seconds (at least one) on every attempt but the first. */
-const keyFor = (clock: Clock, { key, made, sent }: Action): IdempotencyKey =>
-  sent > 0 ? { key, ageMs: Math.ceil(Math.max(1, sinceMs(clock, made)) / 1000) * 1000 } : { key };
-
-const rejected = (key: string, error: unknown): Delivered<never> => ({
-  error,
-  outcome: { status: 'rejected', error, key },
-});
-
-const unknown = (reason: 'key_expired' | 'aborted', key: string, cause?: unknown): Delivered<never> => ({
-  ...(cause !== undefined && { error: cause }),
-  outcome: { status: 'unknown', reason, key, cause },
-});
 
 /**
  * One call, from claim to settlement. With an intent that this page is at already it waits for that and gets the same
  * answer, unless the other call was given up by its caller: then it goes on itself.
+ *
+ * @param resumed begin by waiting for this accepted operation
+ * @param isBack a page brings the call back after a reload (a persisted mutation): it gets the key of the action that an
+ * earlier page left open, if there is one for the same procedure with an equal input
  */
 export async function send<T>(
   core: Core,
   action: Action,
-  entry: Entry,
   call: Call<T>,
   signal: AbortSignal,
-  resume?: Accepted<T>,
+  resumed?: Accepted<T>,
+  isBack?: unknown,
 ): Promise<Delivered<T>> {
-  const { path, key, intent } = action;
-  const identity: Identity = { ...core.book.owner(), path, key, intent };
+  const { clock, live, events } = core;
+  const { path, intent, fingerprint } = action;
+  if (isBack) {
+    const left = (await core.mine()).find(
+      (record) =>
+        record.path === path &&
+        // Where inputs aren't told apart, no record is known to be this one's.
+        fingerprint !== undefined &&
+        record.fingerprint === fingerprint &&
+        record.intent === undefined &&
+        !live.has(nameOf(record)),
+    );
+    // From here on in the same breath, so that an equal mutation takes the next one.
+    if (left) action.key = left.key;
+  }
+  const identity: Identity = { ...core.owner(), path, key: action.key, intent };
   const name = nameOf(identity);
   for (;;) {
-    const other = intent === undefined ? undefined : core.live.get(name);
+    const other = intent === undefined ? undefined : live.get(name);
     if (!other) break;
     const { key, made, sent } = other.action;
-    if (other.fingerprint !== entry.fingerprint) {
+    if (other.action.fingerprint !== fingerprint) {
       const record = { ...identity, key, createdAt: made.wall, attempts: sent, state: 'sending' } as const;
-      return rejected(key, new IntentConflictError(record));
+      return failed(key, false, 'refused', new IntentConflictError(record));
     }
-    core.events.emit({ type: 'joined', path, key, intent, by: 'page' });
-    const answer = await within<Delivered<unknown>>(core.clock, signal, Infinity, (resolve) => {
-      void other.delivered.then(resolve);
-      return () => {};
-    });
+    events.emit({ type: 'joined', path, key: action.key, intent, by: 'page' });
+    const answer = await within(clock, signal, Infinity, awaiting(other.delivered));
     if (answer.type === 'value' && !other.signal.aborted) return answer.value as Delivered<T>;
-    if (signal.aborted) return unknown('aborted', other.action.key, signal.reason);
+    if (signal.aborted) return failed(other.action.key, true, 'aborted', signal.reason);
   }
-  const delivered = run(core, action, entry, call, signal, resume, identity);
-  const live: Live = { action, fingerprint: entry.fingerprint, signal, delivered };
-  core.live.set(name, live);
+  const delivered = run(core, action, call, signal, resumed, identity, name);
+  const mine: Live = { action, signal, delivered };
+  live.set(name, mine);
   try {
     return await delivered;
   } finally {
-    if (core.live.get(name) === live) core.live.delete(name);
+    if (live.get(name) === mine) live.delete(name);
   }
-}
-
-/**
- * Gives a call that a page brings back after a reload (a persisted mutation) the key of the action that an earlier page
- * left open, if there is one for the same procedure with an equal input.
- */
-export async function adopt<T>(
-  { book, live }: Core,
-  action: Action,
-  { fingerprint }: Entry,
-  then: () => Promise<T>,
-): Promise<T> {
-  const left = (await book.mine()).find(
-    (record) =>
-      record.path === action.path &&
-      record.fingerprint === fingerprint &&
-      record.intent === undefined &&
-      !live.has(nameOf(record)),
-  );
-  if (left) action.key = left.key;
-  // In the same breath, so that an equal mutation takes the next one.
-  return then();
 }
 
 type Identity = Pick<JournalRecord, 'path' | 'key' | 'intent' | 'scope' | 'deployment'>;
@@ -122,133 +99,150 @@ type Identity = Pick<JournalRecord, 'path' | 'key' | 'intent' | 'scope' | 'deplo
 async function run<T>(
   core: Core,
   action: Action,
-  entry: Entry,
   call: Call<T>,
   signal: AbortSignal,
-  resume: Accepted<T> | undefined,
+  resumed: Accepted<T> | undefined,
   identity: Identity,
-  again = false,
-  waited = false,
+  name: string,
 ): Promise<Delivered<T>> {
-  const { clock, events, policy, tabs } = core;
-  const { journal } = core.book;
-  const { path, intent } = action;
-  const { retentionMs, retry } = policy;
-  const start = clock.monotonic();
-  let done = false;
-  let operationId = resume?.body.operationId;
-  const about = () => ({ path, key: action.key, intent });
+  const { clock, events, journal, tabs } = core;
+  const { path, intent, fingerprint } = action;
+  const { attemptTimeoutMs } = core.retry;
+  let operationId = resumed?.body.operationId;
+  const emit = (event: Told<SemelEvent>) =>
+    events.emit({ ...event, path, key: action.key, intent } as SemelEvent);
   const record = (state: JournalRecord['state']): JournalRecord => ({
     ...identity,
     key: action.key,
     createdAt: action.made.wall,
-    expiresAt: action.made.wall + retentionMs,
+    expiresAt: action.made.wall + core.retentionMs,
     attempts: action.sent,
-    fingerprint: entry.fingerprint,
+    fingerprint,
     state,
     ...(state !== 'completed' && {
-      input: entry.input,
+      input: action.kept,
       owner: tabs?.id,
-      leaseUntil: clock.now() + retry.attemptTimeoutMs,
+      leaseUntil: clock.now() + attemptTimeoutMs,
       operationId,
     }),
   });
-  const failed = (error: unknown) => events.emit({ type: 'journal_error', ...about(), error });
-  const note = async (write: () => unknown) => {
+  const note = async (act: () => unknown) => {
     try {
-      await write();
+      await act();
     } catch (error) {
-      failed(error);
+      emit({ type: 'journal_error', error });
     }
   };
-  /** The last thing to be written; those who wait for it are told when it's there to be read. */
-  const conclude = (write: () => unknown) => void note(write).then(() => tabs?.tell(nameOf(identity)));
+  const write = (state: JournalRecord['state']) => note(() => journal.update(record(state)));
+  /** Those who wait for what is written last are told when it's there to be read. */
+  const conclude = (written: Promise<void>) => void written.then(() => tabs?.tell(name));
+
+  const ask = async (proposal: JournalRecord) => {
+    const found = await journal.claim(proposal);
+    await tabs?.ready;
+    return found;
+  };
+
+  let start: number;
+  let proposed: JournalRecord;
+  let asked: Promise<JournalRecord>;
+  /** An intent that is done is sent again for its answer. */
+  let isDone = false;
+  let hasWaited = false;
+  let hasCleared = false;
   /** How it ended without anything being sent, and without the record being ours to change. */
   let early: Delivered<T> | undefined;
-  const proposed = record('sending');
-  let asked: Promise<JournalRecord> | undefined;
-  // Neither an abort nor the call itself waits for a journal that hangs.
-  const claim = await within<JournalRecord>(clock, signal, retry.attemptTimeoutMs, (resolve, reject) => {
-    asked = Promise.all([journal.claim(proposed), tabs?.ready]).then(([found]) => found);
-    asked.then(resolve, reject);
-    return () => {};
-  });
-  if (claim.type === 'value') {
-    const found = claim.value;
-    const isDone = found.state === 'completed';
-    const late = isLate(clock, found);
-    // What is done and over, is done: this is a new action.
-    const isOver = isDone && late;
-    if (isOver && !again) {
-      await note(() => journal.settle(found));
-      return run(core, action, entry, call, signal, resume, identity, true, waited);
+  for (;;) {
+    start = clock.monotonic();
+    proposed = record('sending');
+    // Neither an abort nor the call itself waits for a journal that hangs; but one that falls back to its memory has a key.
+    const claim = await within<JournalRecord>(
+      clock,
+      signal,
+      Math.max(attemptTimeoutMs, 2_000),
+      (...settle) => {
+        asked = ask(proposed);
+        return awaiting(asked)(...settle);
+      },
+    );
+    if (claim.type === 'aborted') break;
+    if (claim.type !== 'value') {
+      const cause = claim.type === 'error' ? claim.error : new Error('the journal takes too long');
+      emit({ type: 'journal_error', error: cause });
+      if (core.required) {
+        const error = new Error('journal_unavailable: nothing was sent', { cause });
+        early = failed(action.key, false, 'refused', error);
+      }
+      break;
     }
-    if (found !== proposed && !isOver) {
-      done = isDone;
-      action.key = found.key;
-      if (found.createdAt < action.made.wall) action.made = momentOf(clock, clock.now() - found.createdAt);
-      // Whoever wrote it down may have died between sending it and writing that down.
-      action.sent = Math.max(1, action.sent, found.attempts);
-      action.lost = true;
-      if (intent !== undefined && found.fingerprint !== entry.fingerprint) {
-        early = rejected(action.key, new IntentConflictError(found));
-      } else if (late) {
-        // The server may have forgotten it, and would do it again.
-        early = unknown('key_expired', action.key);
-        // Waited once, a lease that is over stays so: then a tab lives, but can't write, and the server sorts it out.
-      } else if (tabs?.isOthers(found) && !(waited && clock.now() > (found.leaseUntil ?? 0))) {
-        events.emit({ type: 'joined', ...about(), by: 'tab' });
-        const name = nameOf(found);
-        const read = async () => (await journal.list()).find((each) => nameOf(each) === name);
-        const take = () => note(() => journal.update(record('sending')));
-        const isTaken = await tabs.turn(name, read, take, signal);
-        if (isTaken) events.emit({ type: 'takeover', ...about() });
+    const found = claim.value;
+    const isOver = isLate(clock, found);
+    isDone = found.state === 'completed';
+    if (isDone && isOver) {
+      isDone = false;
+      // What is done and over, is done: this is a new action.
+      if (hasCleared) break;
+      hasCleared = true;
+      await note(() => journal.settle(found));
+      continue;
+    }
+    if (found === proposed) break;
+    action.key = found.key;
+    if (found.createdAt < action.made.wall) action.made = momentOf(clock, clock.now() - found.createdAt);
+    // Whoever wrote it down may have died between sending it and writing that down.
+    action.sent = Math.max(1, action.sent, found.attempts);
+    action.lost = true;
+    if (intent !== undefined && found.fingerprint !== fingerprint) {
+      early = failed(action.key, false, 'refused', new IntentConflictError(found));
+    } else if (isOver) {
+      // The server may have forgotten it, and would do it again.
+      early = failed(action.key, true, 'key_expired');
+      // Waited once, a lease that is over stays so: then a tab lives, but can't write, and the server sorts it out.
+    } else if (tabs?.isOthers(found) && !(hasWaited && clock.now() > (found.leaseUntil ?? 0))) {
+      const isTaken = await tabs.turn(found, journal, () => write('sending'), signal, emit);
+      if (!signal.aborted) {
         // Whoever was at it may have struck it out. Then it's written down again, under the same key: what became of that
         // is this call's outcome too.
-        if (!signal.aborted) {
-          await take();
-          return run(core, action, entry, call, signal, resume, identity, again, true);
-        }
-        early = unknown('aborted', action.key, signal.reason);
-        // It's this tab's already: others would wait for it.
-        if (isTaken) conclude(() => journal.update(record('unknown')));
+        await write('sending');
+        hasWaited = true;
+        continue;
       }
+      early = failed(action.key, true, 'aborted', signal.reason);
+      // It's this tab's already: others would wait for it.
+      if (isTaken) conclude(write('unknown'));
     }
-  } else if (claim.type !== 'aborted') {
-    const cause = claim.type === 'error' ? claim.error : new Error('the journal takes too long');
-    failed(cause);
-    if (policy.required) {
-      early = rejected(action.key, new Error('journal_unavailable: nothing was sent', { cause }));
-    }
+    break;
   }
 
   let attempts = 0;
-  const delivered =
+  const delivered: Delivered<T> =
     early ??
     (await deliver<T>(
       call,
       {
         attempt(resolve, reject) {
-          const key = keyFor(clock, action);
-          const stop = call.attempt(key)(resolve, reject);
+          const { key, made, sent } = action;
+          // In whole seconds, at least one, on every attempt but the first.
+          const ageMs = sent ? Math.ceil(Math.max(1, sinceMs(clock, made)) / 1000) * 1000 : undefined;
+          const stop = call.attempt(ageMs ? { key, ageMs } : { key })(resolve, reject);
           action.sent++;
-          void note(() => journal.update(record(done ? 'completed' : 'sending')));
-          events.emit({ type: 'attempt', ...about(), attempt: ++attempts, ageMs: key.ageMs });
+          void write(isDone ? 'completed' : 'sending');
+          emit({ type: 'attempt', attempt: ++attempts, ageMs });
           return stop;
         },
         key: action.key,
         signal,
-        resume,
+        resumed,
         lost: action.lost,
         tell(event) {
           if (event.type === 'accepted') {
             operationId = event.operationId;
-            void note(() => journal.update(record('accepted')));
+            void write('accepted');
           }
           if (event.type === 'unkeyed') events.warn('headers_not_wired', path);
-          events.emit({ ...event, ...about() });
+          emit(event);
         },
-        wait: async (accepted) => (await send(core, action, entry, call, signal, accepted)).outcome,
+        wait: async (accepted) => (await send(core, action, call, signal, accepted)).outcome,
       },
       core,
     ));
@@ -261,19 +255,24 @@ async function run<T>(
   if (early) {
     // Nothing of it is ours.
   } else if (status === 'completed' && intent !== undefined) {
-    conclude(() => journal.update(record(status)));
+    conclude(write(status));
   } else if (action.lost || (keyProblem && intent !== undefined)) {
-    if (!done) conclude(() => journal.update(record(status === 'accepted' ? status : 'unknown')));
+    if (!isDone) conclude(write(status === 'accepted' ? status : 'unknown'));
   } else {
-    conclude(async () => {
-      // Given up before the journal had answered, it may be somebody else's; and an intent's record that isn't sent yet may
-      // have been found by another tab: its key has to stay.
-      if (signal.aborted && (await asked) !== proposed) return;
-      if (signal.aborted && intent !== undefined) await journal.update(record('unknown'));
-      else await journal.settle(record('sending'));
-    });
+    conclude(
+      note(async () => {
+        if (signal.aborted) {
+          // Given up before the journal had answered, it may be somebody else's; and an intent's record that isn't sent yet
+          // may have been found by another tab: its key has to stay.
+          if ((await asked) !== proposed) return;
+          // Without its input: what its user gave up isn't sent again by a page that loads.
+          if (intent !== undefined) return journal.update({ ...record('unknown'), input: undefined });
+        }
+        return journal.settle(record('sending'));
+      }),
+    );
     if (!keyProblem) core.actions.end(action);
   }
-  events.emit({ type: 'settled', ...about(), status, attempts, elapsedMs: clock.monotonic() - start });
+  emit({ type: 'settled', status, attempts, elapsedMs: clock.monotonic() - start });
   return delivered;
 }

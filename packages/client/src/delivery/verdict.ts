@@ -59,11 +59,7 @@ export function verdict(answer: Exclude<Answer<unknown>, { type: 'aborted' }>): 
       return { kind: 'unknown', reason: problem.code };
     case 'store_unavailable':
       return { kind: 'retry', reason: 'store', retryAfterMs: after, problem };
-    case 'contract_unsupported':
-    case 'key_malformed':
-    case 'key_missing':
-    case 'key_reused':
-    case undefined: // These, and one day codes that this version doesn't know, mean what their status means.
+    default: // The others, and one day codes that this version doesn't know, mean what their status means.
   }
 
   const shape = error?.shape;

@@ -7,8 +7,19 @@ export type Answer<T> =
   | { type: 'timeout' }
   | { type: 'aborted' };
 
-/** Starts something that settles at most once; returns what stops it. */
-export type Start<T> = (resolve: (value: T) => void, reject: (error: unknown) => void) => () => void;
+/** Starts something that settles at most once; returns what stops it, if it can be stopped. */
+export type Start<T> = (
+  resolve: (value: T) => void,
+  reject: (error: unknown) => void,
+) => (() => void) | undefined;
+
+/** Something that is under way already, and goes on whatever becomes of the wait for it. */
+export const awaiting =
+  <T>(promise: Promise<T>): Start<T> =>
+  (resolve, reject) => {
+    promise.then(resolve, reject);
+    return undefined;
+  };
 
 const LONGEST_TIMER = 2 ** 31 - 1; // a longer one fires at once
 
@@ -25,7 +36,7 @@ export function within<T>(
 ): Promise<Answer<T>> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve({ type: 'aborted' });
-    let stop: (() => void) | undefined;
+    let stop: ReturnType<Start<T>>;
     let done = false;
     const finish = (answer: Answer<T>) => {
       if (done) return;
@@ -48,4 +59,29 @@ export function within<T>(
       finish({ type: 'error', error });
     }
   });
+}
+
+/** The time that a call has. */
+export interface Time {
+  /** Until its deadline, in milliseconds. */
+  left(): number;
+  /** Runs something for no longer than that; without `start`, sleeps. */
+  within<T>(ms: number, start?: Start<T>): Promise<Answer<T>>;
+  /** Runs one attempt, or one query. */
+  attempt<T>(start: Start<T>): Promise<Answer<T>>;
+}
+
+export function timeOf(
+  clock: Clock,
+  signal: AbortSignal,
+  deadlineMs: number,
+  { attemptTimeoutMs }: { attemptTimeoutMs: number },
+): Time {
+  const until = clock.monotonic() + deadlineMs;
+  const left = () => until - clock.monotonic();
+  return {
+    left,
+    within: (ms, start) => within(clock, signal, ms, start),
+    attempt: (start) => within(clock, signal, Math.max(0, Math.min(attemptTimeoutMs, left())), start),
+  };
 }

@@ -1,4 +1,4 @@
-import { type IdempotencyKey, isValidKey } from '@semel/contract/v1/pure';
+import { assertValidKey, type IdempotencyKey } from '@semel/contract/v1/pure';
 import { type Clock, type Moment, momentOf } from '../clock.ts';
 
 /** One user action: its key, when that was made, and how often it has been sent. */
@@ -9,6 +9,10 @@ export interface Action {
   made: Moment;
   readonly intent?: string | undefined;
   readonly input?: object;
+  /** Tells apart what it was called with, where that is needed. */
+  fingerprint?: string;
+  /** Its input, where it may be written down. */
+  kept?: unknown;
   sent: number;
   /** It was sent, and nobody knows what became of that. */
   lost: boolean;
@@ -36,18 +40,23 @@ export function createActions(clock: Clock): Actions {
   const byInput = new WeakMap<object, Map<string, Action>>();
   return {
     of(path, input, explicit, intent) {
-      if (explicit !== undefined) {
-        const { key, ageMs = 0 } = typeof explicit === 'object' ? explicit : { key: explicit };
-        if (!isValidKey(key))
-          throw new TypeError('key_malformed: an idempotency key is 1 to 255 characters of visible ASCII');
-        // A key with an age has been sent by somebody already.
-        const lost = ageMs > 0;
-        return { path, key, made: momentOf(clock, ageMs), sent: Number(lost), lost };
-      }
-      const action = { path, key: newKey(), made: momentOf(clock), intent, sent: 0, lost: false };
-      if (intent !== undefined || typeof input !== 'object' || !input) return action;
+      const isNew = explicit === undefined;
+      const { key, ageMs = 0 } = typeof explicit === 'object' ? explicit : { key: explicit ?? newKey() };
+      assertValidKey(key);
+      // A key with an age has been sent by somebody already.
+      const lost = ageMs > 0;
+      const made = momentOf(clock, ageMs);
+      const action: Action = {
+        path,
+        key,
+        made,
+        intent: isNew ? intent : undefined,
+        sent: Number(lost),
+        lost,
+      };
+      if (!isNew || intent !== undefined || typeof input !== 'object' || !input) return action;
       const paths = byInput.get(input) ?? new Map<string, Action>();
-      const known = paths.get(path) ?? { ...action, input };
+      const known = paths.get(path) ?? Object.assign(action, { input });
       byInput.set(input, paths.set(path, known));
       return known;
     },

@@ -10,8 +10,20 @@ export interface Storing {
   list(): Promise<readonly JournalRecord[]> | readonly JournalRecord[];
 }
 
-/** A storage that takes longer to claim counts as failed: a payment doesn't wait for a disk. */
-const CLAIM_MS = 1_000;
+/** A storage that takes longer counts as failed: a payment doesn't wait for a disk. */
+const PATIENCE_MS = 1_000;
+
+const inTime = async <T>(answer: T | Promise<T>): Promise<T> => {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('the journal takes too long')), PATIENCE_MS);
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+};
 
 /**
  * Makes a journal of a storage. The claims of a tick are one write and resolve together. Beside the storage, what this
@@ -20,6 +32,8 @@ const CLAIM_MS = 1_000;
  */
 export function sturdy(storage: Storing): Journal {
   const memory = memoryJournal();
+  /** What the storage held when it was last looked at. */
+  const seen = new Map<string, JournalRecord>();
   const hosts: JournalHost[] = [];
   let waiting: {
     record: JournalRecord;
@@ -33,12 +47,8 @@ export function sturdy(storage: Storing): Journal {
     const group = waiting;
     waiting = [];
     const own = group.map(({ record }) => memory.claim(record));
-    let timer: ReturnType<typeof setTimeout> | undefined;
     try {
-      const late = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(new Error('the journal takes too long')), CLAIM_MS);
-      });
-      const found = await Promise.race([storage.claim(own), late]);
+      const found = await inTime(storage.claim(own));
       for (const [i, { resolve }] of group.entries()) {
         const mine = own[i] as JournalRecord;
         const there = found[i] as JournalRecord;
@@ -55,15 +65,21 @@ export function sturdy(storage: Storing): Journal {
         if (hosts.some(({ required }) => required)) {
           if (mine === record) memory.settle(record);
           reject(error);
-        } else resolve(mine);
+        } else {
+          // What was seen there a moment ago keeps its key, or a resumed action would be done again under a new one.
+          const left = mine === record && seen.get(nameOf(record));
+          if (left) {
+            memory.settle(record);
+            memory.claim(left);
+          }
+          resolve(left || mine);
+        }
       }
-    } finally {
-      clearTimeout(timer);
     }
   };
   const write = async (record: JournalRecord, act: (record: JournalRecord) => unknown) => {
     try {
-      await act(record);
+      await inTime(act(record));
       return true;
     } catch (error) {
       return report(error, record);
@@ -87,7 +103,12 @@ export function sturdy(storage: Storing): Journal {
     async list() {
       const all = new Map(memory.list().map((record) => [nameOf(record), record]));
       try {
-        for (const record of await storage.list()) all.set(nameOf(record), record);
+        const there = await inTime(storage.list());
+        seen.clear();
+        for (const record of there) {
+          seen.set(nameOf(record), record);
+          all.set(nameOf(record), record);
+        }
       } catch (error) {
         report(error);
       }

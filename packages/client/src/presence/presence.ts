@@ -1,3 +1,5 @@
+import type { Journal, JournalRecord } from '../journal/journal.ts';
+
 /** What tells of a record who is at it. */
 export interface Held {
   readonly state: string;
@@ -16,15 +18,17 @@ export interface Tabs {
   /**
    * Waits until it's this tab's turn with a record that another works on: that has finished, or is gone. Never throws.
    *
-   * @param read the record as it is now
+   * @param record as it was found
    * @param take writes this tab down as its owner
+   * @param tell hears `joined`, and `takeover` if it comes to that
    * @returns whether it was taken over
    */
   turn(
-    name: string,
-    read: () => Promise<Held | undefined>,
+    record: JournalRecord,
+    journal: Pick<Journal, 'list'>,
     take: () => unknown,
     signal: AbortSignal,
+    tell: (event: { type: 'joined'; by: 'tab' } | { type: 'takeover' }) => void,
   ): Promise<boolean>;
   /** Tells the others that this tab has finished with a record. */
   tell(name: string): void;

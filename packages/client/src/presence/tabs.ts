@@ -1,3 +1,4 @@
+import { nameOf } from '../journal/journal.ts';
 import type { Held, Tabs } from './presence.ts';
 
 /** After that a tab that lives and doesn't finish is looked at again. */
@@ -63,10 +64,13 @@ export function browserTabs(options: BrowserTabsOptions = {}): Tabs {
     id,
     ready: hold(),
     isOthers,
-    async turn(record, read, take, signal) {
+    async turn(record, journal, take, signal, tell) {
+      tell({ type: 'joined', by: 'tab' });
+      const key = nameOf(record);
+      const read = async () => (await journal.list()).find((each) => nameOf(each) === key);
       const stop = new AbortController();
       const end = () => stop.abort();
-      const heard = (finished: string) => finished === record && end();
+      const heard = (finished: string) => finished === key && end();
       waiters.add(heard);
       signal.addEventListener('abort', end);
       if (signal.aborted) end();
@@ -82,11 +86,12 @@ export function browserTabs(options: BrowserTabsOptions = {}): Tabs {
           const still = await read();
           if (still?.owner !== found.owner || !isOthers(still)) continue;
           await take();
+          tell({ type: 'takeover' });
           return true;
         }
       };
       try {
-        return await (locks?.request(`${name}:take:${record}`, { signal: stop.signal }, look) ?? look());
+        return await (locks?.request(`${name}:take:${key}`, { signal: stop.signal }, look) ?? look());
       } catch {
         return false; // Finished or aborted while waiting for a lock; or a journal that can't be read: the server decides.
       } finally {

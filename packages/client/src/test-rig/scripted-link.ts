@@ -38,7 +38,7 @@ export function scriptedLink(script: Scripted[]) {
       observable((observer) => {
         const line = script[Math.min(sent.length, script.length - 1)] ?? 'silence';
         const carried = carriedBy(op);
-        if (carried) carried.sent = true;
+        if (carried) carried.place = 'true';
         sent.push({ path: op.path, type: op.type, key: carried?.key, ageMs: carried?.ageMs, op });
         if (line === 'silence') return () => void unsubscribed++;
         queueMicrotask(() => {

@@ -6,13 +6,11 @@ export interface AcceptedBody {
 }
 
 export function isAcceptedBody(value: unknown): value is AcceptedBody {
-  if (typeof value !== 'object' || value === null) return false;
-  const body = value as Partial<AcceptedBody>;
+  const body = value as AcceptedBody | null | undefined;
   return (
-    body.$idempotency === 'accepted' &&
+    body?.$idempotency === 'accepted' &&
     typeof body.operationId === 'string' &&
-    body.operationId.length > 0 &&
-    typeof body.pollAfterMs === 'number' &&
+    body.operationId !== '' &&
     Number.isFinite(body.pollAfterMs) &&
     body.pollAfterMs >= 0
   );

@@ -1,4 +1,4 @@
-import { type IdempotencyKey, isValidKey } from './key.ts';
+import { assertValidKey, type IdempotencyKey, isValidKey } from './key.ts';
 
 /** The input of a call on a connection without headers per call (WebSocket), with its key beside it. */
 export interface InputEnvelope {
@@ -13,7 +13,7 @@ export type Unwrapped =
 
 /** Puts the key beside the input. @throws TypeError for a key that `isValidKey` refuses. */
 export function wrapInput(key: IdempotencyKey, input: unknown): InputEnvelope {
-  if (!isValidKey(key.key)) throw new TypeError('an idempotency key is 1 to 255 characters of visible ASCII');
+  assertValidKey(key.key);
   const mark = key.ageMs === undefined ? { key: key.key } : { key: key.key, ageMs: Math.max(0, key.ageMs) };
   return { $idempotency: mark, input };
 }

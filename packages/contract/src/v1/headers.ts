@@ -12,13 +12,17 @@ export const HEADER = {
 export const CONTRACT_VERSION = 1;
 export const SUPPORTED_CONTRACTS: readonly number[] = [1];
 
-/** What a server's CORS policy has to allow on requests. */
-export const CORS_ALLOW_HEADERS: readonly string[] = [HEADER.key, HEADER.keys, HEADER.contract];
+/** What a server's CORS policy has to allow on requests. Spelt out: bundlers keep what reads members of another constant. */
+export const CORS_ALLOW_HEADERS: readonly string[] = [
+  'Idempotency-Key',
+  'Idempotency-Keys',
+  'Idempotency-Contract',
+];
 /** What it has to expose on answers, on errors too, or a browser can't read them. */
 export const CORS_EXPOSE_HEADERS: readonly string[] = [
-  HEADER.replayed,
-  HEADER.operation,
-  HEADER.retryAfter,
+  'Idempotency-Replayed',
+  'Idempotency-Operation',
+  'Retry-After',
   'Location',
 ];
 

@@ -49,6 +49,6 @@ function skipBlanks(text: string, start: number): number {
  * @throws TypeError for a key that `isValidKey` refuses, or an empty list (a batch has at least one call).
  */
 export function serializeKeyListHeader(keys: readonly (IdempotencyKey | undefined)[]): string {
-  if (keys.length === 0) throw new TypeError('a list of idempotency keys has at least one member');
+  if (keys.length === 0) throw new TypeError('a list without keys');
   return keys.map((key) => (key === undefined ? '?0' : serializeKeyHeader(key))).join(', ');
 }

@@ -21,6 +21,13 @@ export function isValidKey(key: string): boolean {
   return typeof key === 'string' && VISIBLE_ASCII.test(key);
 }
 
+/** @throws TypeError for a key that `isValidKey` refuses */
+export function assertValidKey(key: string): void {
+  if (!isValidKey(key)) {
+    throw new TypeError('key_malformed: not 1 to 255 characters of visible ASCII');
+  }
+}
+
 /**
  * Parses the value of the singular header: a quoted string (parameter `age` in whole seconds, others ignored) or a
  * bare value; `"k"` and `k` are the same key. Two header lines arrive joined by a comma and are malformed.
@@ -84,10 +91,10 @@ function keyFrom(key: string, ageSeconds: number | undefined): KeyParse {
  * @throws TypeError for a key that `isValidKey` refuses, or an age that is no number.
  */
 export function serializeKeyHeader(key: IdempotencyKey): string {
-  if (!isValidKey(key.key)) throw new TypeError('an idempotency key is 1 to 255 characters of visible ASCII');
+  assertValidKey(key.key);
   const quoted = `"${key.key.replace(/["\\]/g, '\\$&')}"`;
   if (key.ageMs === undefined) return quoted;
-  if (Number.isNaN(key.ageMs)) throw new TypeError('the age of an idempotency key is not a number');
+  if (Number.isNaN(key.ageMs)) throw new TypeError('ageMs is NaN');
   // A clock that was set back makes a negative age: the key was just made, as far as anyone can tell.
   const seconds = Math.min(Math.max(Math.ceil(key.ageMs / 1000), 0), MAX_AGE_SECONDS);
   return `${quoted};age=${seconds}`;

@@ -29,6 +29,7 @@ export {
 } from './headers.ts';
 export { parseJsonExact } from './json-exact.ts';
 export {
+  assertValidKey,
   type IdempotencyKey,
   isValidKey,
   type KeyParse,

@@ -31,7 +31,7 @@ export interface WorkerCall<Tx = unknown> {
   /** `undefined` where the handler's output is already parsed. */
   readonly parseOutput: ((value: unknown) => unknown) | undefined;
   /**
-   * Whether the handler itself has begun. What fails before (a context that can't be made, guards whose database is away) with
+   * Whether the handler itself has begun, or the operation can't get there. What fails before (a context that can't be made, guards whose database is away) with
    * no status below 500 isn't counted among the operation's attempts, up to a bound. @default always
    */
   hasReached?(): boolean;

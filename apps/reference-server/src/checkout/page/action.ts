@@ -42,6 +42,7 @@ export function createAction<T>({ shop, weather, timeline, intent, send, inBooks
   const listeners = new Set<() => void>();
   let state: State<T> = { name: 'loading' };
   let running = 0;
+  let isFindingOut = false;
   const become = (next: State<T>) => {
     state = next;
     for (const listener of listeners) listener();
@@ -112,6 +113,27 @@ export function createAction<T>({ shop, weather, timeline, intent, send, inBooks
     }
   }
 
+  /** @returns whether to look again */
+  async function lookOnce(): Promise<boolean> {
+    const [record] = await intent.records();
+    if (running > 0) return false; // clicked in the meantime: that tells what becomes of it
+    if (record === undefined) {
+      become({ name: 'ready' });
+      return false;
+    }
+    become(weather.connectivity.online() ? { name: 'checking' } : { name: 'offline' });
+    if (record.state === 'completed') {
+      timeline.note('The journal says: done. Asking for the answer again');
+      await action.run();
+      return false;
+    }
+    timeline.note('The journal says: begun, outcome unknown. Asking again under the same key');
+    const all = await resume(semel, trpc);
+    const found = all.find(({ record: { intent: id } }) => id === intent.id);
+    if (found) await settle(found.outcome as Outcome<T>);
+    return found === undefined && running === 0;
+  }
+
   const action = {
     get state() {
       return state;
@@ -130,19 +152,14 @@ export function createAction<T>({ shop, weather, timeline, intent, send, inBooks
 
     /** What became of what an earlier page began. Sends nothing new: it asks again, under the key that is written down. */
     async findOut(): Promise<void> {
-      const [record] = await intent.records();
-      if (running > 0) return; // clicked in the meantime: that tells what becomes of it
-      if (record === undefined) return become({ name: 'ready' });
-      become(weather.connectivity.online() ? { name: 'checking' } : { name: 'offline' });
-      if (record.state === 'completed') {
-        timeline.note('The journal says: done. Asking for the answer again');
-        return action.run();
+      if (isFindingOut) return;
+      isFindingOut = true;
+      try {
+        // Once more, if it was settled by another tab between the two looks at the journal.
+        while (await lookOnce());
+      } finally {
+        isFindingOut = false;
       }
-      timeline.note('The journal says: begun, outcome unknown. Asking again under the same key');
-      const all = await resume(semel, trpc);
-      const found = all.find(({ record: { intent: id } }) => id === intent.id);
-      // Not there: this page is at it already, and that tells what becomes of it.
-      if (found) await settle(found.outcome as Outcome<T>);
     },
 
     /** After a conflict: shows what was begun first. */

@@ -81,10 +81,18 @@ function fineFor(state: State<unknown>): string {
   return 'The server did it, and this is its answer.';
 }
 
+/** A double click whose first half was answered at once isn't meant for the button that stands there now. */
+const HASTE_MS = 800;
+let doneAt = 0;
+action.onChange(() => {
+  if (action.state.name !== 'done') doneAt = 0;
+  else doneAt ||= performance.now();
+});
+
 function click(): void {
   switch (action.state.name) {
     case 'done':
-      startAnew();
+      if (performance.now() - doneAt > HASTE_MS) startAnew();
       return;
     case 'conflict':
       void action.showFirst();

@@ -22,7 +22,7 @@ import {
 } from './errors.ts';
 import type { IdempotencyContext } from './idempotency-context.ts';
 import { withOwnShapes } from './shape-own-errors.ts';
-import type { AnyBuilder, Middleware, MiddlewareCall, MiddlewareResult } from './trpc-internals.ts';
+import type { AnyBuilder, MiddlewareCall, MiddlewareResult } from './trpc-internals.ts';
 import { type Delivery, markWorkable } from './worker-entry.ts';
 
 /** What one adapter knows about its application. */

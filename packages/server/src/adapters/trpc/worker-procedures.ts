@@ -109,6 +109,7 @@ function beginCall(
   { principal, input, record }: Parameters<WorkerProcedure['begin']>[0],
 ): WorkerCall {
   let delivery: Delivery | undefined;
+  let isForeign = false;
   const { describe, parseOutput } = workable;
   const call = { path, type: 'mutation', getRawInput: async () => input, batchIndex: 0 } as const;
   /** As far as the call has come; before it began (and for a resolver) there is only what was asked. */
@@ -118,6 +119,7 @@ function beginCall(
   async function handle(operation: Operation): Promise<unknown> {
     // Beside the record, and not sealed: somebody else's rights must not be had by changing it.
     if (record.scope !== principal && !record.scope.startsWith(narrowedScope(principal, ''))) {
+      isForeign = true;
       throw new OperationMisuse(`${name} was accepted for another scope than that of '${principal}'`);
     }
     const created = await createContext({ principal, operation: subjectOf(record) });
@@ -138,7 +140,8 @@ function beginCall(
   return {
     failures: { statusOf: statusOfTrpcError, describe: (error) => describe(error, callNow()) },
     parseOutput: parseOutput && ((value) => parseOutput(value, callNow())),
-    hasReached: () => delivery?.ran !== undefined,
+    // What was changed in the table doesn't get better by waiting.
+    hasReached: () => isForeign || delivery?.ran !== undefined,
     handle,
   };
 }
