@@ -88,4 +88,3 @@ export async function setStage(databaseUrl: string) {
   };
 }
 
-export type Stage = Awaited<ReturnType<typeof setStage>>;
