@@ -1,0 +1,13 @@
+import { MISTAKES, type MistakeName } from './mistakes.ts';
+import { simulate } from './simulate.ts';
+
+// One seed with everything that happened in it:
+//   node --conditions=@semel/source test/client-simulation/run-seed.ts 4711 ['a planted mistake']
+const [seed = '1', name] = process.argv.slice(2);
+const mistake = MISTAKES[name as MistakeName];
+const report = await simulate(Number(seed), {
+  logging: true,
+  ...(name === undefined ? undefined : { mistake }),
+});
+process.stdout.write(`${report.log.join('\n')}\n`);
+process.exitCode = report.violation === undefined ? 0 : 1;
