@@ -87,4 +87,3 @@ export async function setStage(databaseUrl: string) {
     },
   };
 }
-

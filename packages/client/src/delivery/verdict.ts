@@ -49,6 +49,7 @@ export function verdict(answer: Exclude<Answer<unknown>, { type: 'aborted' }>): 
   const given = problem?.retryAfterMs;
   const after =
     given !== undefined && given >= 0 ? given : response?.headers && retryAfterMs(response.headers);
+  // oxlint-disable-next-line typescript/switch-exhaustiveness-check -- naming what means nothing more would only be longer
   switch (problem?.code) {
     case 'in_flight':
     case 'lease_lost':
