@@ -4,7 +4,7 @@ import { createPostgresStore, migratePostgres } from '@semel/store-postgres';
 import { createPgBossJobs } from '@semel/store-postgres/jobs';
 import { type Child, startChild } from '@semel/testing/faults';
 import pg from 'pg';
-import { afterEach } from 'vitest';
+import { afterEach, vi } from 'vitest';
 import { createPayouts, type Hooks, serve } from './payouts.ts';
 
 declare module 'vitest' {
@@ -12,6 +12,9 @@ declare module 'vitest' {
     databaseUrl: string;
   }
 }
+
+// Workers, polls and processes: on a machine that is busy each takes its time.
+vi.setConfig({ testTimeout: 30_000 });
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {

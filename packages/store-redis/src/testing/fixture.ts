@@ -59,6 +59,10 @@ export async function openDatabase(name: string): Promise<Database> {
         step: ['at'],
         rejected_transition: ['first_at', 'last_at'],
         sweep: ['cursor_at'],
+        work: ['due_at'],
+        progress: ['at'],
+        attention: ['since', 'offered_at'],
+        decision: ['at'],
       };
       const client = await pool.connect();
       try {
