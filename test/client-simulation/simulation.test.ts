@@ -7,7 +7,7 @@ import { simulate } from './simulate.ts';
 
 // The real client in the tabs of one browser, against the real engine behind the real tRPC adapter, in a world whose time,
 // order and faults come from a seed. `SEMEL_SEEDS` says how many (10,000 in CI, 1,500 elsewhere), `SEMEL_SEED` the first.
-const SEEDS = Number(process.env.SEMEL_SEEDS ?? (process.env.CI ? 10_000 : 1_500));
+const SEEDS = Number(process.env.SEMEL_SEEDS ?? (process.env.CI ? 10_000 : 500));
 const FIRST = Number(process.env.SEMEL_SEED ?? 1);
 
 /** What a person needs to look at a failing seed. */

@@ -7,7 +7,7 @@ import { simulate } from './simulate.ts';
 
 // The real engine, several processes of it over one store, in a world whose time, order and faults come from a seed.
 // `SEMEL_SEEDS` says how many (50,000 in CI, 10,000 elsewhere), `SEMEL_SEED` the first.
-const SEEDS = Number(process.env.SEMEL_SEEDS ?? (process.env.CI ? 50_000 : 10_000));
+const SEEDS = Number(process.env.SEMEL_SEEDS ?? (process.env.CI ? 50_000 : 3_000));
 const FIRST = Number(process.env.SEMEL_SEED ?? 1);
 
 /** What a person needs to look at a failing seed. */
