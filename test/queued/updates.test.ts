@@ -50,8 +50,8 @@ test.each(['httpLink', 'wsLink'] as const)(
     await until(() => progress().length > 0);
     expect(progress()[0]).toStrictEqual({ done: 1, of: 3 });
     gates.begun.resolve();
-    await until(() => progress().length > 1);
-    expect(progress().at(-1)).toStrictEqual({ done: 2, of: 3 });
+    // Another change may be told first, with the progress that there was.
+    await until(() => (progress().at(-1) as { done: number }).done === 2);
     gates.sent.resolve();
     await completed;
     expect([...new Set(states())]).toStrictEqual(['accepted', 'processing', 'completed']);

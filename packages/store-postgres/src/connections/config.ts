@@ -12,3 +12,9 @@ export function connectionConfig(connection: string | pg.PoolConfig): pg.PoolCon
     pipeline: true,
   };
 }
+
+/** For one connection of a tool: nobody waits behind it, so it may take its time. */
+export function toolConfig(connection: string | pg.PoolConfig): pg.ClientConfig {
+  const given = typeof connection === 'string' ? { connectionString: connection } : connection;
+  return connectionConfig({ connectionTimeoutMillis: 10_000, ...given });
+}

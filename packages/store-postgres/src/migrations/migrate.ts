@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import pg from 'pg';
-import { connectionConfig } from '../connections/config.ts';
+import { toolConfig } from '../connections/config.ts';
 import { schemaName } from '../schema-name.ts';
 import { operations } from './0001-operations.ts';
 import { purges } from './0002-purges.ts';
@@ -37,7 +37,7 @@ export async function applyMigrations(
   migrations: readonly Migration[],
 ): Promise<readonly string[]> {
   const name = schemaName(schema);
-  const client = new pg.Client(connectionConfig(connection));
+  const client = new pg.Client(toolConfig(connection));
   client.on('error', () => {}); // the query that runs reports it
   await client.connect();
   try {

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { connectionConfig } from '../connections/config.ts';
+import { toolConfig } from '../connections/config.ts';
 import { schemaName } from '../schema-name.ts';
 import { MIGRATIONS, type MigratePostgresOptions } from './migrate.ts';
 import { checksum } from './migration.ts';
@@ -22,7 +22,7 @@ export interface MigrationStatus {
  */
 export async function migrationStatus(options: MigratePostgresOptions): Promise<readonly MigrationStatus[]> {
   const schema = schemaName(options.schema ?? 'semel');
-  const client = new pg.Client({ ...connectionConfig(options.connection), pipeline: false });
+  const client = new pg.Client({ ...toolConfig(options.connection), pipeline: false });
   client.on('error', () => {}); // the query that runs reports it
   await client.connect();
   try {
