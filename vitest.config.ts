@@ -4,7 +4,7 @@ import { configDefaults, defineConfig } from 'vitest/config';
 // Tests run from source: nothing has to be built first, and no stale build can pass for the code.
 const conditions = ['@semel/source', ...defaultServerConditions];
 
-/** Long campaigns: part of what CI runs (`CI=true npm test`), or one by one by name. The rest takes less than four minutes. */
+/** Long campaigns: part of what CI runs (`CI=true npm test`), or one by one by name. */
 const LONG = [
   'apps/reference-server/src/enrollments/crash.test.ts',
   'packages/store-postgres/src/batching/describe-store.test.ts',
