@@ -17,14 +17,17 @@ const PAUSE_MS = 100;
 const MAX_PAUSE_MS = 10_000;
 
 /**
- * Several server processes behind one port: this process takes the connections and deals them out in turn (node:cluster),
- * answers nothing itself, and starts a server anew when one ends. What servers share is in Postgres and Redis.
+ * Several server processes behind one port: each takes connections from the one that this process opened (node:cluster), and
+ * this process starts a server anew when one ends. What servers share is in Postgres and Redis.
  *
  * @throws when they can't listen
  */
 export async function startServers(settings: Settings): Promise<Servers> {
-  // Once for all: Node deals out only what was asked for under the same number, and forgets a port that nobody listens on.
+  // Once for all: servers share a port only under its number, and Node forgets one that nobody listens on.
   const port = settings.port === 0 ? await freePort(settings.host) : settings.port;
+  // Servers take connections themselves. Node's default, that this process deals them out, loses those that a killed server
+  // was about to get: nobody closes them, and their callers wait until they lose patience.
+  cluster.schedulingPolicy = cluster.SCHED_NONE;
   const env = { ...environmentOf(settings), PORT: String(port) };
   const running = new Map<number, Worker>();
   let isStopping = false;
