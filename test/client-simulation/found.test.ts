@@ -1,4 +1,4 @@
-import { createSemelClient, type Journal, memoryJournal, outcomeOf } from '@semel/client';
+import { type Clock, createSemelClient, type Journal, memoryJournal, outcomeOf } from '@semel/client';
 import { createTRPCClient, type TRPCLink } from '@trpc/client';
 import { expect, test } from 'vitest';
 import type { JournalRecord } from '../../packages/client/src/journal/journal.ts';
@@ -6,6 +6,15 @@ import { type Storing, sturdy } from '../../packages/client/src/journal/sturdy.t
 
 // What seeds have found in the client, each as small as it gets: a seed means another run once the simulation changes.
 
+interface Pay {
+  readonly pay: { mutate(input: object, options: object): Promise<unknown> };
+}
+const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  setTimeout: (run, ms) => setTimeout(run, ms),
+  clearTimeout: (timer) => clearTimeout(timer as number),
+};
 const record = (key: string): JournalRecord => ({
   path: 'pay',
   key,
@@ -59,9 +68,7 @@ test('what its user gave up before it was sent is not kept with its input, so th
       sent.push(op.input);
       throw new Error('nothing may be sent');
     };
-  const client = createTRPCClient<never>({ links: [semel.link(), last] }) as unknown as {
-    pay: { mutate(input: object, options: object): Promise<unknown> };
-  };
+  const client = createTRPCClient<never>({ links: [semel.link(), last] }) as unknown as Pay;
   const user = new AbortController();
   const outcome = outcomeOf(() =>
     client.pay.mutate({ amount: 10 }, { context: { intent: 'cart-7' }, signal: user.signal }),
@@ -72,4 +79,31 @@ test('what its user gave up before it was sent is not kept with its input, so th
   await expect.poll(() => memory.list()).toMatchObject([{ state: 'unknown', intent: 'cart-7' }]);
   expect(memory.list()[0]?.input).toBeUndefined();
   expect(sent).toEqual([]);
+});
+
+test('how old a key is, is asked when it leaves: a page that was frozen between a retry and its batch says so', async () => {
+  let frozenMs = 0;
+  const clock = { ...systemClock, now: () => Date.now() + frozenMs };
+  const semel = createSemelClient({ clock, retry: { baseMs: 1, maxAttempts: 2 } });
+  const headers = semel.headers();
+  const ages: unknown[] = [];
+  const last: TRPCLink<never> =
+    () =>
+    ({ op }) =>
+      ({
+        subscribe({ error }: { error(cause: Error): void }) {
+          // What a batching link does, a timer later.
+          setTimeout(() => {
+            if (ages.length > 0) frozenMs = 30 * 3_600_000;
+            void headers({ op }).then((sent) => {
+              ages.push(/age=(\d+)/.exec(String(sent['Idempotency-Key']))?.[1]);
+              error(new Error('lost'));
+            });
+          });
+          return { unsubscribe() {} };
+        },
+      }) as never;
+  const client = createTRPCClient<never>({ links: [semel.link(), last] }) as unknown as Pay;
+  await outcomeOf(() => client.pay.mutate({ amount: 10 }, {}));
+  expect(ages).toEqual([undefined, '108001']);
 });

@@ -8,7 +8,7 @@ import type { Order, Receipt } from './shop.ts';
 export interface Wish {
   readonly user: string;
   readonly cart: string;
-  readonly path: 'pay' | 'book';
+  readonly path: 'pay' | 'book' | 'send';
   /** Told apart by an intent, or by nothing but the call itself. */
   readonly intent: boolean;
 }
@@ -18,6 +18,11 @@ export interface Judge {
   /** A new action is allowed for this cart: its user has asked for one, or what was known of the last is gone. */
   allow(cart: string, why: string): void;
   allowAll(why: string): void;
+  /** So much time has passed that the server may have forgotten keys. */
+  keysAreOver(): void;
+  /** A user logs out. @param idle nothing of theirs is under way: then nothing of it may be left */
+  purging(user: string, idle: boolean): void;
+  purged(): void;
   /** A tab took its storage for dead, though it may just have slept. */
   doubt(): void;
   /** A user wants it (again): what was refused before may happen now. */
@@ -29,7 +34,7 @@ export interface Judge {
   sent(request: SentRequest): void;
   over(request: SentRequest): void;
   written(keys: Iterable<JournalRecord>): void;
-  struck(record: JournalRecord): void;
+  struck(record: JournalRecord, tab: Owner): void;
   verdict(): void;
 }
 
@@ -39,11 +44,16 @@ interface JudgeOptions {
   readonly recordOf: (key: string) => JournalRecord | undefined;
   /** The storage of this run never fails: then more is asked for. */
   readonly sound: boolean;
+  /** That a key is over excuses nothing: who finds it so is told that nobody knows, and asks for a new action. */
+  readonly strict: boolean;
+  readonly records: () => Iterable<JournalRecord>;
   /** There are locks, and nobody sleeps long: two tabs never work at one action. */
   readonly tabsExclude: boolean;
   /** What a tab's clock says. */
   readonly wallOf: (tab: Owner) => number;
 }
+
+const DAY_S = 86_400;
 
 export function createJudge(world: World, options: JudgeOptions): Judge {
   const { tabsExclude } = options;
@@ -62,6 +72,10 @@ export function createJudge(world: World, options: JudgeOptions): Judge {
   const begun = new Set<string>();
   const amounts = new Map<string, number | undefined>();
   const ended = new Map<string, number>();
+  /** Clicks that aren't answered. */
+  const waiting = new Map<string, number>();
+  /** Keys of whoever logs out. */
+  let leaving: ReadonlySet<string> = new Set();
   let allowedAll = 0;
   let doubted = false;
 
@@ -79,15 +93,29 @@ export function createJudge(world: World, options: JudgeOptions): Judge {
       world.log(() => `a new action is allowed for all: ${why}`);
       allowedAll++;
     },
+    keysAreOver() {
+      if (!options.strict) this.allowAll('keys are over');
+    },
+    purging(user, idle) {
+      this.allowAll('purge()');
+      const own = [...options.records()].filter(({ scope }) => scope === user);
+      leaving = new Set(isSound() && idle ? own.map(({ key }) => key) : []);
+    },
+    purged() {
+      for (const { key } of options.records())
+        if (isSound() && leaving.has(key)) world.violate('purged, and still there');
+    },
     doubt() {
       doubted = true;
       allowedAll++;
     },
     clicked({ cart }) {
+      add(waiting, cart);
       for (const [key, said] of rejected) if (said.cart === cart) rejected.delete(key);
     },
     told({ cart }, order, outcome) {
       const { status, key } = outcome;
+      if (status !== 'accepted') waiting.set(cart, (waiting.get(cart) ?? 0) - 1);
       world.log(() => `TOLD ${cart} ${order.amount}: ${describe(outcome)}`);
       if (status === 'completed') {
         const receipt = outcome.data as Receipt | undefined;
@@ -99,11 +127,14 @@ export function createJudge(world: World, options: JudgeOptions): Judge {
         if ((answers.get(key) ?? text) !== text) world.violate('two answers for one key');
         answers.set(key, text);
       }
-      if (status === 'unknown' || status === 'in_flight') reopened.add(key);
+      if (status === 'unknown' || status === 'in_flight' || status === 'accepted') reopened.add(key);
       if (status !== 'rejected' || IntentConflictError.from(outcome.error)) return;
       if (outcome.problem?.code === 'key_reused')
         return world.violate('a changed order was sent under the same key');
       if (key === undefined) return;
+      // Given up by one click before it was sent: another, which waited for it, goes on.
+      const isGivenUp = /aborted/.test((outcome.error as Error).message);
+      if (isGivenUp && (waiting.get(cart) ?? 0) > 0) return;
       rejected.set(key, { cart, at: world.now() });
       // All that waited for it hear of it at once, and ask for the same answer.
       reopened.add(key);
@@ -132,9 +163,11 @@ export function createJudge(world: World, options: JudgeOptions): Judge {
         if (owner !== user) world.violate("sent as somebody else's");
         if (isSound() && !written.has(key)) world.violate('sent before it was written down');
         const { expiresAt = Infinity, state } = options.recordOf(key) ?? {};
-        if (wasSent && !begun.has(`${tab.name} ${key}`) && options.wallOf(tab) > expiresAt)
-          world.violate('sent after its key was over');
         // What a tab had begun before its machine fell asleep carries its age: the server refuses it.
+        const isTold = options.strict && (request.ages[i] ?? 0) >= DAY_S;
+        const isBegun = begun.has(`${tab.name} ${key}`) || isTold;
+        if (wasSent && !isBegun && options.wallOf(tab) > expiresAt)
+          world.violate('sent after its key was over');
         begun.add(`${tab.name} ${key}`);
         const other = underway.get(key);
         if (
@@ -165,10 +198,13 @@ export function createJudge(world: World, options: JudgeOptions): Judge {
     written(records) {
       for (const { key } of records) written.add(key);
     },
-    struck({ key, intent, state }) {
+    struck({ key, intent, state, expiresAt = Infinity }, tab) {
       world.log(() => `struck out: ${key} (${state})`);
       const cart = [...keysOf].find(([, keys]) => keys.has(key))?.[0];
       if (cart === undefined) return;
+      // What is done and over is done: the next click is meant anew.
+      if (options.strict && state === 'completed' && options.wallOf(tab) > expiresAt)
+        this.allow(cart, 'it was done, and its key is over');
       add(ended, cart);
       if (!isSound() || limit(cart) > 1) return;
       if (!receipts().some((row) => row.key === key)) lost.add(key);

@@ -1,14 +1,18 @@
 import type { Journal, Outcome, Tabs } from '@semel/client';
-import type { TRPCLink } from '@trpc/client';
+import { TRPCClientError, type TRPCLink } from '@trpc/client';
+import { observable } from '@trpc/server/observable';
 import { CARRIED } from '../../packages/client/src/adapters/carrier.ts';
 import { type JournalRecord, nameOf } from '../../packages/client/src/journal/journal.ts';
+import type { Profile } from './profile.ts';
 
-type Fetch = (url: string, init: { signal?: AbortSignal }) => Promise<Response>;
+type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
 /** Something that a reasonable person might have written in the client. */
 export interface Mistake {
   /** What the simulation says of it: one of these. */
   readonly found: readonly string[];
+  /** Where it shows. @default 'link' */
+  readonly profile?: Profile;
   readonly journal?: (right: Journal) => Journal;
   readonly tabs?: (right: Tabs) => Tabs;
   /** Comes between the client's link and the terminating one. */
@@ -146,6 +150,88 @@ export const MISTAKES = {
         list: () => [...records.values()],
       };
     },
+  },
+  'a stream that breaks off has refused what it had not said yet': {
+    profile: 'stream',
+    found: ['rejected, and it happened', 'two effects', 'one action under two keys'],
+    link:
+      () =>
+      () =>
+      ({ op, next }) =>
+        observable((observer) =>
+          next(op).subscribe({
+            ...observer,
+            error(error) {
+              const isBroken = error.message === 'network error';
+              if (!isBroken) return observer.error(error);
+              const refused = { code: -32600, message: 'no', data: { httpStatus: 400 } };
+              observer.error(TRPCClientError.from({ error: refused } as never));
+            },
+          }),
+        ),
+  },
+  'a 202 is the answer': {
+    profile: 'queued',
+    found: ['completed, and it had not happened'],
+    fetch: (right) => async (url, init) => {
+      const response = await right(url, init);
+      const text = response.ok ? await response.text() : '';
+      if (!text.includes('"$idempotency":"accepted"')) return response;
+      return new Response(text.replaceAll('"$idempotency":"accepted"', '"accepted":true'), response);
+    },
+  },
+  'what is accepted is as good as done, and struck out': {
+    profile: 'queued',
+    found: ['two effects', 'struck out, and it happened', 'one action under two keys'],
+    journal: journal((right) => ({
+      update: (record) => (record.state === 'accepted' ? right.settle(record) : right.update(record)),
+    })),
+  },
+  'a plain request has a key of its own for each attempt': {
+    profile: 'fetch',
+    found: ['two effects', 'sent before it was written down'],
+    fetch(right) {
+      let count = 0;
+      return (url, init) => {
+        const headers = new Headers(init.headers);
+        const key = headers.get('idempotency-key') ?? '';
+        if (init.method === 'POST') headers.set('idempotency-key', key.replace(/"$/, `-${++count}"`));
+        return right(url, { ...init, headers });
+      };
+    },
+  },
+  'a 409 that says nothing more is the answer': {
+    profile: 'fetch',
+    found: ['rejected, and it happened', 'two effects'],
+    fetch: (right) => async (url, init) => {
+      const response = await right(url, init);
+      const isBare = response.status === 409 && !(await response.text()).includes('"contract"');
+      return isBare ? new Response('{"message":"conflict"}', { status: 400 }) : response;
+    },
+  },
+  'a key that is over is renewed': {
+    profile: 'nights',
+    found: ['two effects', 'two charges', 'what is done was forgotten', 'struck out, and it happened'],
+    journal: journal((right) => ({
+      async claim(record) {
+        const found = await right.claim(record);
+        if (
+          found === record ||
+          found.state === 'completed' ||
+          record.createdAt < (found.expiresAt ?? Infinity)
+        )
+          return found;
+        await right.settle(found);
+        return right.claim(record);
+      },
+    })),
+  },
+  'a logout leaves what is not known': {
+    profile: 'nights',
+    found: ['purged, and still there'],
+    journal: journal((right) => ({
+      settle: (record) => (record.state === 'unknown' ? undefined : right.settle(record)),
+    })),
   },
   'what is unknown is shown as done': {
     found: ['completed, and it had not happened'],

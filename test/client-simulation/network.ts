@@ -1,11 +1,16 @@
 import type { Owner, World } from './engine.ts';
+import { passedBy } from './gateway.ts';
+import type { Profile } from './profile.ts';
 import type { Order, Shop } from './shop.ts';
+import { streamed } from './streamed.ts';
 
 /** What a page knows of an answer. */
-interface Answer {
+export interface Answer {
   readonly ok: boolean;
   readonly status: number;
   readonly headers: Headers;
+  /** Where answers are read as they come. */
+  readonly body?: ReadableStream<Uint8Array>;
   text(): Promise<string>;
   json(): Promise<unknown>;
   clone(): Answer;
@@ -22,10 +27,12 @@ export interface Road {
   readonly resend: number;
   /** Somebody in front of the server answers in its place: before it was asked, or after. */
   readonly proxy: number;
+  /** What stands in front of the server knows nothing of the contract, and lets none of it through. */
+  readonly gateway: boolean;
   offline: boolean;
 }
 
-export function createRoad({ random }: World): Road {
+export function createRoad({ random }: World, profile: Profile): Road {
   const some = (most: number): number => (random.chance(0.45) ? random.between(0, most) : 0);
   return {
     lose: some(0.3),
@@ -35,12 +42,15 @@ export function createRoad({ random }: World): Road {
     slow: some(0.3),
     resend: some(0.3),
     proxy: some(0.3),
+    gateway: profile === 'fetch' && random.chance(0.4),
     offline: false,
   };
 }
 
 export interface SentRequest {
   readonly keys: readonly string[];
+  /** As far as they are told, by their place. */
+  readonly ages: readonly (number | undefined)[];
   readonly path: string;
   readonly user: string;
   readonly tab: Owner;
@@ -55,7 +65,12 @@ export interface RoadWatch {
   over(request: SentRequest): void;
 }
 
-const made = (status: number, body: string, headers: Headers = new Headers(), broken = false): Answer => {
+export const made = (
+  status: number,
+  body: string,
+  headers: Headers = new Headers(),
+  broken = false,
+): Answer => {
   const answer: Answer = {
     ok: status < 400,
     status,
@@ -93,13 +108,21 @@ export function fetchOf(world: World, road: Road, shop: Shop, tab: Owner, watch:
   let count = 0;
   return (url: string, init: Init = {}): Promise<Answer> => {
     const headers = new Headers(init.headers);
-    const text = headers.get('idempotency-key') ?? headers.get('idempotency-keys') ?? '';
+    const { method = 'GET', body } = init;
+    // A question about a key sends nothing.
+    const text =
+      method === 'GET' ? '' : (headers.get('idempotency-key') ?? headers.get('idempotency-keys') ?? '');
+    const path = new URL(url).pathname.slice(1);
+    const sent = JSON.parse(body ?? '{}') as Record<string, Order>;
+    const isStream = headers.get('trpc-accept') === 'application/jsonl';
+    const members = [...text.matchAll(/"([^"]+)"(?:;age=(\d+))?/g)];
     const request: SentRequest = {
-      keys: [...text.matchAll(/"([^"]+)"/g)].map(([, key]) => key as string),
-      path: new URL(url).pathname.slice(1),
+      keys: members.map(([, key]) => key as string),
+      ages: members.map(([, , age]) => (age === undefined ? undefined : Number(age))),
+      path,
       user: headers.get('authorization') ?? '',
       tab,
-      orders: Object.values(JSON.parse(init.body ?? '{}')),
+      orders: path.startsWith('v1/') ? [sent as Partial<Order>] : Object.values(sent),
     };
     const number = ++count;
     const label = () => `${tab.name} request ${number} ${request.path} ${text}`;
@@ -127,9 +150,10 @@ export function fetchOf(world: World, road: Road, shop: Shop, tab: Owner, watch:
       watch.sent(request);
       const there = quick() + (bad(road.slow) ? random.between(50, 1_500) : 0);
       const arrives = (ms: number, then: (answer: Answer) => void) =>
-        shop.receive(ms, { url, method: init.method ?? 'GET', headers, body: init.body }, (reply) =>
-          then(made(reply.status, reply.body, reply.headers)),
-        );
+        shop.receive(ms, { url, method, headers, body }, (reply) => {
+          const { status, headers, body } = road.gateway ? passedBy(reply) : reply;
+          then(made(status, body, headers));
+        });
       const nobody = () => undefined;
       const hangs = random.chance(0.3);
 
@@ -161,6 +185,8 @@ export function fetchOf(world: World, road: Road, shop: Shop, tab: Owner, watch:
             end(() => {
               world.log(() => `${label()}: ${answer.status}${cut ? ', cut' : ''}`);
               if (answer.status === 0) reject(new TypeError('Failed to fetch'));
+              else if (isStream && answer.ok)
+                void answer.text().then((lines) => resolve(streamed(world, tab, lines, cut, answer)));
               else resolve(cut ? made(answer.status, '', answer.headers, true) : answer);
             }),
           );

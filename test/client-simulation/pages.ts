@@ -9,19 +9,22 @@ import {
   type Tabs,
 } from '@semel/client';
 import { browserTabs } from '@semel/client/tabs';
-import { createTRPCClient, httpBatchLink } from '@trpc/client';
+import { createTRPCClient, httpBatchLink, httpBatchStreamLink } from '@trpc/client';
 import { sturdy } from '../../packages/client/src/journal/sturdy.ts';
 import type { Owner, World } from './engine.ts';
 import type { Judge, Wish } from './judge.ts';
 import type { Locks } from './locks.ts';
 import type { Mistake } from './mistakes.ts';
 import { fetchOf, type Road } from './network.ts';
+import { plainCalls } from './plain-calls.ts';
+import type { Profile } from './profile.ts';
 import { type Order, SHOP_URL, type Shop } from './shop.ts';
 import type { Disk } from './storage.ts';
 
 /** One browser, which all tabs of a run are in. */
 export interface Browser {
   readonly world: World;
+  readonly profile: Profile;
   readonly disk: Disk;
   /** `undefined`: an insecure context. */
   readonly locks: Locks | undefined;
@@ -59,7 +62,7 @@ export interface Page {
 }
 
 export function openPage(browser: Browser, user: string): Page {
-  const { world, disk, locks, road, shop, judge, mistake } = browser;
+  const { world, profile, disk, locks, road, shop, judge, mistake } = browser;
   const owner: Owner = {
     name: `tab${++browser.opened}`,
     alive: true,
@@ -96,7 +99,7 @@ export function openPage(browser: Browser, user: string): Page {
       links: [
         semel.link(),
         ...(mistake.link === undefined ? [] : [mistake.link()]),
-        httpBatchLink({
+        (profile === 'stream' ? httpBatchStreamLink : httpBatchLink)({
           url: SHOP_URL,
           headers: semel.headers(() => ({ authorization: user })),
           fetch: semel.fetch(fetch as never),
@@ -104,6 +107,7 @@ export function openPage(browser: Browser, user: string): Page {
         }),
       ],
     }) as unknown as Trpc;
+    const routes = profile === 'fetch' ? plainCalls(semel, fetch as never, user) : undefined;
     const underway = new Map<Promise<unknown>, string>();
     const track = <T>(what: string, promise: Promise<T>): Promise<T> => {
       underway.set(promise, what);
@@ -131,17 +135,28 @@ export function openPage(browser: Browser, user: string): Page {
         return here('a call', async () => {
           const stop = new AbortController();
           if (patienceMs !== undefined) world.after(patienceMs, owner, () => stop.abort());
+          const { signal } = stop;
           const context = wish.intent ? { intent: intent(wish) } : {};
-          const real = await outcomeOf(() => trpc[wish.path].mutate(order, { context, signal: stop.signal }));
-          const outcome = mistake.outcome?.(real) ?? real;
-          if (owner.alive) judge.told(wish, order, outcome);
-          return outcome;
+          const send = () =>
+            routes?.send(wish.path, order, wish.intent ? intent(wish) : undefined, signal) ??
+            outcomeOf(() => trpc[wish.path].mutate(order, { context, signal }));
+          const tell = (real: Outcome<unknown>): Outcome<unknown> => {
+            const outcome = mistake.outcome?.(real) ?? real;
+            if (owner.alive) judge.told(wish, order, outcome);
+            return outcome;
+          };
+          const outcome = tell(await send());
+          if (outcome.status !== 'accepted' || world.random.chance(0.5)) return outcome;
+          return tell(await outcome.wait());
         });
       },
       resume: () =>
         here('a resumption', async () => {
           const began = world.now();
-          const all = await resume(semel, trpc, { concurrency: world.random.pick([1, 3]) });
+          const all = await resume(semel, trpc, {
+            concurrency: world.random.pick([1, 3]),
+            ...routes?.resuming,
+          });
           if (owner.alive) for (const { record, outcome } of all) judge.resumed(record, outcome, began);
           return all;
         }),

@@ -17,6 +17,8 @@ export async function settleDown(
   keysMayBeOver: boolean,
 ): Promise<void> {
   const { world, judge, disk } = browser;
+  // A queue that loses a job, and then the one that takes its place, is given the next half a minute later.
+  const roundMs = browser.profile === 'queued' ? 15_000 : 5_000;
   online(browser);
   const until = world.now() + LONG_MS;
   const busy = () => browser.pages.some(({ underway }) => underway.size > 0);
@@ -57,7 +59,7 @@ export async function settleDown(
             if (round === ROUNDS) world.violate(`resumed, and ${outcome.status} for ever`);
           }
           if (open === 0) break;
-          await sleep(5_000);
+          await sleep(roundMs);
         }
         for (const wish of wishes) {
           if (wish.user !== user || !wish.intent) continue;
@@ -67,7 +69,7 @@ export async function settleDown(
             if (isConflict(outcome)) world.violate('in conflict with every order');
             if (isDefinite(outcome) || keysMayBeOver) break;
             if (round === ROUNDS) world.violate(`${outcome.status} for ever`);
-            await sleep(5_000);
+            await sleep(roundMs);
           }
         }
         await sleep(500);
@@ -81,7 +83,7 @@ export async function settleDown(
         (error) => world.violate(`looking failed: ${error instanceof Error ? error.stack : error}`),
       );
     });
-    const limit = world.now() + LONG_MS;
+    const limit = world.now() + 2 * LONG_MS;
     await world.run(() => ended || world.now() > limit);
     if (world.violation !== undefined) return;
     if (!ended) return world.violate('the last look never ends');

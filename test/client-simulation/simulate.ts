@@ -1,6 +1,7 @@
 import { createMemoryStore } from '@semel/server';
 import {
   createExchange,
+  createFakeQueue,
   createProvider,
   createWeather,
   createWorld,
@@ -13,6 +14,7 @@ import { createLocks } from './locks.ts';
 import type { Mistake } from './mistakes.ts';
 import { createRoad } from './network.ts';
 import type { Browser } from './pages.ts';
+import type { Profile } from './profile.ts';
 import { settleDown } from './settle-down.ts';
 import { createShop } from './shop.ts';
 import { createDisk } from './storage.ts';
@@ -22,6 +24,8 @@ import { takeOverBrowser } from './take-over-browser.ts';
 export interface SimulateOptions {
   readonly logging?: boolean;
   readonly mistake?: Mistake;
+  /** @default 'link' */
+  readonly profile?: Profile;
 }
 
 export interface Report {
@@ -42,7 +46,7 @@ const HOUR = 3_600_000;
 /** One seed, one run of the real client in the tabs of one browser, against the real engine behind the real tRPC adapter. */
 export async function simulate(
   seed: number,
-  { logging = false, mistake = { found: [] } }: SimulateOptions = {},
+  { logging = false, mistake = { found: [] }, profile = 'link' }: SimulateOptions = {},
 ): Promise<Report> {
   const world = createWorld(seed, logging);
   const giveBackTime = takeOverTime(world);
@@ -50,7 +54,7 @@ export async function simulate(
   const rejected = (reason: unknown): void => world.violate(`an unhandled rejection: ${String(reason)}`);
   process.on('unhandledRejection', rejected);
   try {
-    const effects = await live(world, mistake);
+    const effects = await live(world, mistake, profile);
     return { seed, violation: world.violation, log: world.lines, events: world.events, effects };
   } finally {
     process.off('unhandledRejection', rejected);
@@ -59,7 +63,7 @@ export async function simulate(
   }
 }
 
-async function live(world: World, mistake: Mistake): Promise<number> {
+async function live(world: World, mistake: Mistake, profile: Profile): Promise<number> {
   const { random } = world;
   const weather = createWeather(world);
   const send = createExchange(world, weather, () => undefined);
@@ -67,22 +71,25 @@ async function live(world: World, mistake: Mistake): Promise<number> {
   const provider = createProvider(world, send, 48 * HOUR);
   const wire: StoreWire = { world, weather, send, onSend: () => undefined, store, outage: { until: 0 } };
 
-  const sound = random.chance(0.6);
+  const isNights = profile === 'nights';
+  const sound = isNights || random.chance(0.6);
   const hasLocks = random.chance(0.75);
-  const sleepsLong = random.chance(0.1);
-  const road = createRoad(world);
-  const shop = createShop(wire, provider);
+  const sleepsLong = isNights || random.chance(0.1);
+  const road = createRoad(world, profile);
+  const queue = profile === 'queued' ? createFakeQueue(world, send) : undefined;
+  const shop = createShop({ wire, provider, profile, queue });
   // The disk tells the judge, and the judge reads the disk.
   let judge: Judge;
   const disk = createDisk(world, {
     amnesia: (record) => judge.allow(cartOf(record), 'it was not written down'),
-    struck: (record) => judge.struck(record),
+    struck: (record, owner) => judge.struck(record, owner),
     changed: () => judge.written(disk.records.values()),
   });
   const clock = { monotonicOffset: random.between(0, 100_000), wallOffset: random.between(-60_000, 60_000) };
   const keepsInput = random.chance(0.5);
   const browser: Browser = {
     world,
+    profile,
     disk,
     locks: hasLocks ? createLocks(world) : undefined,
     road,
@@ -92,6 +99,8 @@ async function live(world: World, mistake: Mistake): Promise<number> {
       charges: () => provider.charges,
       recordOf: (key) => [...disk.records.values()].find((record) => record.key === key),
       sound,
+      strict: isNights,
+      records: () => disk.records.values(),
       tabsExclude: hasLocks && sound && !sleepsLong,
       wallOf: ({ wallOffset }) => world.storeClock() + wallOffset,
     }),
@@ -107,6 +116,7 @@ async function live(world: World, mistake: Mistake): Promise<number> {
         budget: { max: random.pick([3, 10]), refillPerSuccess: 0.1 },
       },
       inFlight: { firstMs: random.pick([20, 150]) },
+      ...(queue && { accepted: { wait: random.chance(0.7), deadlineMs: random.pick([1_000, 20_000]) } }),
       persistInput: () => keepsInput,
     },
     knowsOffline: random.chance(0.7),

@@ -15,16 +15,20 @@ interface StoryOptions {
 
 /** What users do and what goes wrong, drawn from the seed. */
 export function createStory(browser: Browser, wire: StoreWire, { sound, sleepsLong }: StoryOptions) {
-  const { world, judge, shop, road, disk } = browser;
+  const { world, profile, judge, shop, road, disk } = browser;
   const { random } = world;
   let user = 'ann';
   let left = 0;
   const wishes = new Map<string, Wish>();
   const inputs = new Map<string, Order>();
-  const paths = random.pick([['pay'], ['book'], ['pay', 'book']] as const);
+  const isNights = profile === 'nights';
+  const paths =
+    profile === 'queued'
+      ? random.pick([['send'], ['send'], ['send', 'book']] as const)
+      : random.pick([['pay'], ['book'], ['pay', 'book']] as const);
   const carts = 1 + random.below(3);
   const severalTabs = random.chance(0.6);
-  const severalUsers = random.chance(0.25);
+  const severalUsers = random.chance(isNights ? 0.6 : 0.25);
   const changes = random.chance(0.3);
 
   const page = (): Page =>
@@ -45,7 +49,8 @@ export function createStory(browser: Browser, wire: StoreWire, { sound, sleepsLo
     const patienceMs = random.chance(0.15) ? random.between(0, 600) : undefined;
     void at.click(one, { amount, ...(patienceMs !== undefined && { patienceMs }) });
     // In the same tick: one request for both.
-    if (random.chance(0.1)) void at.click(wish());
+    for (let more = profile === 'stream' ? 3 : 1; more > 0; more--)
+      if (random.chance(profile === 'stream' ? 0.6 : 0.1)) void at.click(wish());
     if (random.chance(0.3)) {
       const again = random.chance(0.5) ? at : page();
       world.after(random.pick([0, 1, 50, 300]), again.owner, () => void again.click(one, { amount }));
@@ -96,8 +101,15 @@ export function createStory(browser: Browser, wire: StoreWire, { sound, sleepsLo
       leave();
       return;
     }
-    judge.allowAll('purge()');
-    void at.semel.purge().then(() => at.owner.alive && world.after(0, undefined, leave));
+    judge.purging(
+      user,
+      browser.pages.every(({ underway }) => underway.size === 0),
+    );
+    void at.semel.purge().then(() => {
+      if (!at.owner.alive) return;
+      judge.purged();
+      world.after(0, undefined, leave);
+    });
   }
 
   function step(): void {
@@ -113,7 +125,7 @@ export function createStory(browser: Browser, wire: StoreWire, { sound, sleepsLo
       if (severalTabs && browser.pages.length < 3) openPage(browser, user);
       click(page());
     } else if (drawn === 15) next(at);
-    else if (drawn === 16 && severalUsers) changeUser(at);
+    else if ((drawn === 16 || (isNights && drawn > 13)) && severalUsers) changeUser(at);
     else if (drawn === 17) void at.resume();
     else click(at);
   }
@@ -121,7 +133,7 @@ export function createStory(browser: Browser, wire: StoreWire, { sound, sleepsLo
   function trouble(): void {
     left--;
     const later = (ms: number, run: () => void): void => void world.after(ms, undefined, run);
-    const drawn = random.below(sound ? 7 : 11);
+    const drawn = isNights && random.chance(0.4) ? 5 : random.below(sound ? 7 : 11);
     switch (drawn) {
       case 0:
         shop.crash();
@@ -140,7 +152,8 @@ export function createStory(browser: Browser, wire: StoreWire, { sound, sleepsLo
         return;
       }
       case 4: {
-        const by = random.between(-HOUR, HOUR) / random.pick([1, 1_000]);
+        // By as much as the server's margin at most, where nothing is excused.
+        const by = random.between(-HOUR, HOUR) / (isNights ? 20 : random.pick([1, 1_000]));
         world.log(() => `the browser's clock is set by ${by.toFixed(0)} ms`);
         browser.clock.wallOffset += by;
         for (const { owner } of browser.pages) owner.wallOffset += by;
@@ -150,9 +163,18 @@ export function createStory(browser: Browser, wire: StoreWire, { sound, sleepsLo
         const ms = sleepsLong
           ? random.pick([HOUR, 23 * HOUR, 25 * HOUR, 30 * HOUR])
           : random.between(100, random.pick([400, 20_000]));
-        if (ms > 20 * HOUR) judge.allowAll('keys are over');
-        world.log(() => `LEAP of ${ms.toFixed(0)} ms`);
-        world.leap(ms);
+        const leap = (): void => {
+          if (!world.faulty) return;
+          // Servers don't sleep: no request is in their hands for a night.
+          if (ms >= HOUR && shop.isBusy()) {
+            later(20, leap);
+            return;
+          }
+          if (ms > 20 * HOUR) judge.keysAreOver();
+          world.log(() => `LEAP of ${ms.toFixed(0)} ms`);
+          world.leap(ms);
+        };
+        leap();
         return;
       }
       case 6: {

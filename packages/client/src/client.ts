@@ -5,7 +5,7 @@ import { type BaseHeaders, createHeaders, type SemelHeaders } from './adapters/h
 import { createLink } from './adapters/link.ts';
 import { systemClock } from './clock.ts';
 import { createBudget } from './delivery/budget.ts';
-import type { Core } from './delivery/send.ts';
+import type { Core } from './delivery/core.ts';
 import { createEvents, type SemelEventType, type SemelListener } from './events.ts';
 import { fingerprintOf } from './intent/fingerprint.ts';
 import { createIntent, type Intent, type IntentParts } from './intent/intent.ts';
@@ -101,7 +101,7 @@ export function createSemelClient(options: SemelClientOptions = {}): SemelClient
       const { path, intent } = action;
       if (journal.attach && scope === undefined) events.warn('missing_scope', path);
       if (options.journal || intent !== undefined) action.fingerprint = fingerprintOf(input);
-      if (options.journal && options.persistInput?.(path)) action.kept = input;
+      if (options.journal && options.persistInput?.(path)) action.input = input;
       return action;
     },
   };

@@ -14,22 +14,3 @@ export const systemClock: Clock = {
   setTimeout: (run, ms) => setTimeout(run, ms),
   clearTimeout: (handle) => clearTimeout(handle as number),
 };
-
-/** A moment on both clocks. */
-export interface Moment {
-  readonly wall: number;
-  readonly mono: number;
-}
-
-export const momentOf = (clock: Clock, agoMs = 0): Moment => ({
-  wall: clock.now() - agoMs,
-  mono: clock.monotonic() - agoMs,
-});
-
-/**
- * Time since a moment, by whichever clock says more. The wall clock can be set back and the monotonic one stops
- * while a laptop sleeps; an age that is too small could make a server run an operation again that it has
- * forgotten, one that is too large only makes it more careful.
- */
-export const sinceMs = (clock: Clock, moment: Moment): number =>
-  Math.max(clock.now() - moment.wall, clock.monotonic() - moment.mono, 0);

@@ -2,7 +2,12 @@
 
 // Calling: one client per application.
 export { createSemelClient, type PendingOperation, type SemelClient } from './client.ts';
-export { type KeyedFetch, type KeyedRequestInit, keyedFetch } from './adapters/keyed-fetch.ts';
+export {
+  type KeyedFetch,
+  type KeyedFetchOptions,
+  type KeyedRequestInit,
+  keyedFetch,
+} from './adapters/keyed-fetch.ts';
 
 // One user action, run as often as it takes; and what a page finds open when it loads.
 export type { Intent, IntentParts } from './intent/intent.ts';

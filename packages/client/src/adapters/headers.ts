@@ -1,5 +1,5 @@
-import { CONTRACT_VERSION, HEADER, serializeKeyListHeader } from '@semel/contract/v1/pure';
 import type { HTTPHeaders, Operation } from '@trpc/client';
+import { keyHeaders } from '../wire.ts';
 import { carriedBy } from './carrier.ts';
 
 /** The caller's own headers: an object, or what can be iterated as pairs (`Headers`). */
@@ -25,11 +25,5 @@ export const createHeaders =
     });
     const own = (await base?.()) ?? {};
     const headers = Symbol.iterator in own ? Object.fromEntries(own) : own;
-    if (!keys.some(Boolean)) return headers;
-    return {
-      ...headers,
-      // The list of one is that one.
-      [keys.length > 1 ? HEADER.keys : HEADER.key]: serializeKeyListHeader(keys),
-      [HEADER.contract]: `${CONTRACT_VERSION}`,
-    };
+    return keys.some(Boolean) ? { ...headers, ...keyHeaders(keys) } : headers;
   };

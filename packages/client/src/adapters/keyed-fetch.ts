@@ -1,17 +1,14 @@
-import {
-  CONTRACT_VERSION,
-  HEADER,
-  type IdempotencyKey,
-  isAcceptedBody,
-  serializeKeyHeader,
-} from '@semel/contract/v1/pure';
+import type { IdempotencyKey } from '@semel/contract/v1/pure';
 import { coreOf, type SemelClient } from '../client.ts';
-import { type Core, send } from '../delivery/send.ts';
+import type { Core } from '../delivery/core.ts';
+import { send } from '../delivery/send.ts';
 import { parsed } from '../delivery/verdict.ts';
 import type { Start } from '../delivery/within.ts';
 import { HttpAnswerError } from '../errors.ts';
 import { type Intent, intentId } from '../intent/intent.ts';
 import type { Outcome } from '../outcome.ts';
+import { acceptedIn, keyHeaders, OPERATION, REPLAYED } from '../wire.ts';
+import { asValues } from './slot.ts';
 
 type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>;
 
@@ -24,6 +21,18 @@ export interface KeyedRequestInit extends Omit<RequestInit, 'body'> {
   body?: Exclude<BodyInit, ReadableStream> | null;
 }
 
+/** How a server reads keys. */
+export interface KeyedFetchOptions {
+  /**
+   * Says with every attempt but the first how old its key is (`"k";age=60`), so that a server that may have forgotten it
+   * refuses instead of doing it again. For servers that parse the header as draft-07 asks, as Semel's do. To one that
+   * takes it for a text, as published middleware does, that is another key: each attempt would be done.
+   *
+   * @default false: what is older than the client's `retentionMs` isn't sent
+   */
+  age?: boolean;
+}
+
 /** A fetch that sends one user action and says what became of it. Its `data` is the response. */
 export type KeyedFetch = (url: string | URL, init?: KeyedRequestInit) => Promise<Outcome<Response>>;
 
@@ -31,6 +40,9 @@ export type KeyedFetch = (url: string | URL, init?: KeyedRequestInit) => Promise
  * Makes a fetch for keyed requests to plain routes, under the same rules as the link and with the client's journal and
  * budget. Method by default `POST`. The body of the answer is read within the attempt: an answer cut off in the middle
  * is no answer.
+ *
+ * Works against any server that follows draft-07. A 409 that says nothing of Semel's is "outstanding", as in the draft:
+ * it's waited for, and at the deadline `in_flight`, with the answer as `cause`. All other codes below 500 are the answer.
  *
  * @param base the fetch that sends. @default the global one
  * @throws TypeError from the fetch, for a stream as body or an invalid key
@@ -40,13 +52,18 @@ export type KeyedFetch = (url: string | URL, init?: KeyedRequestInit) => Promise
  * const outcome = await send('/v1/orders', { body: JSON.stringify(order) });
  */
 export const keyedFetch =
-  (semel: SemelClient, base: Fetch = (url, init) => fetch(url, init)): KeyedFetch =>
+  (
+    semel: SemelClient,
+    base: Fetch = (url, init) => fetch(url, init),
+    { age = false }: KeyedFetchOptions = {},
+  ): KeyedFetch =>
   (url, init = {}) =>
-    request(coreOf(semel), base, url, init);
+    request(coreOf(semel), base, age, url, init);
 
 async function request(
   core: Core,
   base: Fetch,
+  hasAge: boolean,
   url: string | URL,
   { key, intent, ...init }: KeyedRequestInit,
 ): Promise<Outcome<Response>> {
@@ -80,32 +97,41 @@ async function request(
       attempt: (sent) =>
         start(
           () => {
+            // What a server isn't told, it can't refuse: after a night's sleep, say, in the middle of a call.
+            if (!hasAge && (sent.ageMs ?? 0) > core.retentionMs) {
+              throw new HttpAnswerError(409, new Headers(), '{"contract":1,"code":"key_expired"}');
+            }
             const headers = new Headers(init.headers);
-            headers.set(HEADER.key, serializeKeyHeader(sent));
-            headers.set(HEADER.contract, `${CONTRACT_VERSION}`);
+            for (const [name, value] of Object.entries(keyHeaders([hasAge ? sent : { key: sent.key }])))
+              headers.set(name, value);
             return { ...init, body: body ?? null, method, headers, url };
           },
           (data, text) => ({ data, text }),
         ),
       accepted({ data, text }) {
-        const json = data.status === 202 && parsed(text);
-        if (!isAcceptedBody(json)) return undefined;
-        const path = data.headers.get('location') ?? `/idempotency/operations/${json.operationId}`;
-        location = new URL(path, data.url || url);
-        return json;
+        const body = data.status === 202 ? acceptedIn(parsed(text)) : undefined;
+        if (body) {
+          const path = data.headers.get('location') ?? `/idempotency/operations/${body.operationId}`;
+          location = new URL(path, data.url || url);
+        }
+        return body;
       },
       status: () =>
         start(
           () => ({ ...init, body: null, method: 'GET', url: location }),
           (_, text) => parsed(text),
         ),
-      read: ({ data }) => ({ data, replayed: data.headers.get(HEADER.replayed) === 'true' }),
+      read({ data }) {
+        const { headers } = data;
+        // A server that isn't Semel's may not say it.
+        const isFirst = headers.has(OPERATION) ? false : undefined;
+        return { data, replayed: headers.get(REPLAYED) === 'true' || isFirst };
+      },
     },
     signal ?? new AbortController().signal,
   );
   // Two calls that have one answer read a body each.
-  return {
-    ...outcome,
-    ...(outcome.status === 'completed' && { data: value?.data.clone() }),
-  } as Outcome<Response>;
+  const told = { ...outcome, ...(outcome.status === 'completed' && { data: value?.data.clone() }) };
+  asValues.add(told);
+  return told as Outcome<Response>;
 }

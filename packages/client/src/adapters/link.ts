@@ -1,11 +1,13 @@
-import { HEADER, type IdempotencyKey, isAcceptedBody, wrapInput } from '@semel/contract/v1/pure';
+import type { IdempotencyKey } from '@semel/contract/v1/pure';
 import type { Operation, OperationLink, TRPCLink } from '@trpc/client';
-import type { Call } from '../delivery/deliver.ts';
-import { type Core, send } from '../delivery/send.ts';
+import { type Call, type Delivered, failed } from '../delivery/call.ts';
+import type { Core } from '../delivery/core.ts';
+import { send } from '../delivery/send.ts';
 import type { Start } from '../delivery/within.ts';
 import { type OpenOutcome, SemelClientError } from '../errors.ts';
 import { type Intent, intentId } from '../intent/intent.ts';
 import type { Outcome } from '../outcome.ts';
+import { acceptedIn, REPLAYED } from '../wire.ts';
 import { CARRIED, type Carried, type Carrier } from './carrier.ts';
 import { takeSlot } from './slot.ts';
 
@@ -49,8 +51,12 @@ export const createLink =
       if (signal?.aborted) abort();
       signal?.addEventListener('abort', abort);
       let done = false;
-      const isBack = resume && !idempotencyKey && id === undefined && !action.sent;
-      void send(core, action, call, end.signal, undefined, isBack).then(({ outcome, value }) => {
+      const isBack = resume && !idempotencyKey && id === undefined && !action.attempts;
+      // It rejects only if the application's own `scope` throws.
+      const sent = send(core, action, call, end.signal, undefined, isBack).catch(
+        (error): Delivered<Answered> => failed(action, false, 'refused', error),
+      );
+      void sent.then(({ outcome, value }) => {
         done = true;
         // `wait()` of an accepted outcome goes on under the same signal.
         if (outcome.status !== 'accepted') signal?.removeEventListener('abort', abort);
@@ -90,11 +96,11 @@ function callFrom(op: Operation, next: Next, carrier: Carrier, statusPath: strin
   return {
     keyed: () => isEnvelope || !!carried?.place,
     attempt(key) {
-      if (isEnvelope) return start({ ...op, input: wrapInput(key, op.input) });
-      carried = { ...key, place: carried?.place };
+      if (isEnvelope) return start({ ...op, input: { $idempotency: key, input: op.input } });
+      carried = Object.assign(key, { place: carried?.place });
       return start({ ...op, context: { ...op.context, [CARRIED]: carried } });
     },
-    accepted: ({ result: { data } }) => (isAcceptedBody(data) ? data : undefined),
+    accepted: ({ result: { data } }) => acceptedIn(data),
     status: (operationId) => (resolve, reject) =>
       start({ ...op, type: 'query', path: statusPath, input: { operationId } })(
         (answer) => resolve(answer.result.data),
@@ -103,7 +109,7 @@ function callFrom(op: Operation, next: Next, carrier: Carrier, statusPath: strin
     read({ result: { data }, context }) {
       // A stream (which has no JSON as a whole) has sent its headers before its results are known.
       const headers = carried && context?.responseJSON ? context.response?.headers : undefined;
-      const mark = headers && (headers.get(HEADER.replayed) ?? '');
+      const mark = headers && (headers.get(REPLAYED) ?? '');
       return { data, replayed: mark?.split(/\s*,\s*/).includes(carried?.place ?? '') };
     },
   };

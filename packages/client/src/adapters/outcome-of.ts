@@ -1,7 +1,7 @@
 import type { SafeResult, TRPCPromise } from '@trpc/client';
 import { SemelClientError } from '../errors.ts';
 import type { Outcome } from '../outcome.ts';
-import { type Slot, withSlot } from './slot.ts';
+import { asValues, type Slot, withSlot } from './slot.ts';
 
 /**
  * Runs one mutation and says what became of it, as a value: `outcomeOf(() => client.x.mutate(input))`. Never rejects.
@@ -16,6 +16,8 @@ export async function outcomeOf<TData>(call: () => Promise<TData>): Promise<Outc
   const slot: Slot = {};
   try {
     const data = await withSlot(slot, call);
+    // What `keyedFetch` resolves with says it already (as a resumed plain request does).
+    if (asValues.has(data as object)) return data as Outcome<TData>;
     const known = slot.outcome ?? { status: 'completed', replayed: undefined, key: undefined };
     // The promise's value may have gone through other links.
     return { ...known, ...(known.status === 'completed' && { data }) } as Outcome<TData>;

@@ -39,6 +39,9 @@ const CHANGES: readonly SemelEventType[] = ['attempt', 'accepted', 'takeover', '
 /** What happened in other tabs is noticed when the user comes back to this one. */
 const RETURNS = ['focus', 'visibilitychange', 'online', 'pageshow'];
 
+/** As many as the memory journal keeps. */
+const MAX_RUNS = 1_000;
+
 const stores = new WeakMap<SemelClient, Store>();
 
 /** The one store of a client: all components look at the same thing, however often they are mounted. */
@@ -103,7 +106,13 @@ function createStore(semel: SemelClient): Store {
     refresh,
     setRun(intent, change) {
       const run = view.runs.get(intent) ?? { running: 0, outcome: undefined };
-      become({ runs: new Map(view.runs).set(intent, change(run)) });
+      const runs = new Map(view.runs).set(intent, change(run));
+      // An application that stays open for weeks: the outcome of the oldest is no longer remembered, its status is.
+      for (const [oldest, { running }] of runs) {
+        if (runs.size <= MAX_RUNS) break;
+        if (running === 0) runs.delete(oldest);
+      }
+      become({ runs });
     },
   };
 }

@@ -62,6 +62,19 @@ describe('resume', () => {
     expect(await semel.pending()).toEqual([]);
   });
 
+  it('tells what became of each, and what is wrong, where the journal can’t strike out', async () => {
+    await using server = await startServer();
+    const kept = memoryJournal();
+    await leave(server, kept, [{ sku: 'a' }, { sku: 'b', intent: 'pay[]' }]);
+    const broken = () => {
+      throw new Error('read-only');
+    };
+    const { semel, trpc, types } = openPage(server, { journal: { ...kept, settle: broken, update: broken } });
+    const results = await resume(semel, trpc);
+    expect(results.map(({ outcome }) => outcome.status)).toEqual(['completed', 'completed']);
+    expect(types()).toEqual(['journal_error', 'journal_error']);
+  });
+
   it('works on as many at a time as it may', async () => {
     await using server = await startServer();
     const journal = memoryJournal();

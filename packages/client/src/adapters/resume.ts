@@ -1,7 +1,7 @@
 import type { OperationStatus } from '@semel/contract/v1/pure';
 import { coreOf, type PendingOperation, type SemelClient } from '../client.ts';
+import type { Core } from '../delivery/core.ts';
 import { watchAccepted } from '../delivery/polling.ts';
-import type { Core } from '../delivery/send.ts';
 import { awaiting, timeOf, within } from '../delivery/within.ts';
 import { fingerprintOf } from '../intent/fingerprint.ts';
 import { isLate } from '../journal/book.ts';
@@ -47,7 +47,7 @@ type Client = any;
  * `unknown`, and stays for `semel.forget(record)`.
  *
  * @param client the tRPC client with this `semel`'s link
- * @throws nothing
+ * @throws what the application's own `scope` or journal throws when asked what there is
  *
  * @example
  * for (const { record, outcome } of await resume(semel, client)) console.log(record.intent, outcome.status);
@@ -83,11 +83,12 @@ async function resumeOne(
   options: ResumeOptions,
   signal: AbortSignal,
 ): Promise<Omit<Resumed, 'record'>> {
-  const { clock, journal, live, retry, inFlight, statusPath } = core;
+  const { clock, journal, live, events, retry, inFlight, statusPath } = core;
   const { path, key, intent, input, fingerprint } = record;
   const procedureAt = (name: string) => name.split('.').reduce((at, part) => at?.[part], client);
-  const late = isLate(clock, record);
-  if (!late) {
+
+  /** `undefined`: it can't be sent, for nobody has its input. */
+  const sendAgain = async () => {
     const context: ResumeContext =
       intent === undefined ? { idempotencyKey: { key, ageMs: clock.now() - record.createdAt } } : { intent };
     // An input that its storage has changed isn't what the user had sent; a path with a space is a plain request's.
@@ -100,38 +101,66 @@ async function resumeOne(
       sent = answer !== undefined;
       return answer;
     });
-    if (sent) return { outcome, status: undefined };
-  }
+    return sent ? outcome : undefined;
+  };
 
-  const ask =
-    options.status ??
-    ((procedure: string, of: string) => procedureAt(statusPath).query({ procedure, key: of }, { signal }));
-  let status: OperationStatus | undefined;
-  await watchAccepted(
-    (resolve, reject) =>
-      awaiting(Promise.resolve(ask(options.procedure?.(path) ?? path, key)))(resolve, reject),
-    0,
-    timeOf(clock, signal, retry.deadlineMs, retry),
-    inFlight,
-    (answer) => {
-      status = answer as OperationStatus;
-    },
-  );
+  /** What the server says of it, once that is settled or the time of a call is up. */
+  const askStatus = async () => {
+    let status: OperationStatus | undefined;
+    await watchAccepted(
+      awaiting(() => {
+        const procedure = options.procedure?.(path) ?? path;
+        return options.status
+          ? options.status(procedure, key)
+          : procedureAt(statusPath).query({ procedure, key }, { signal });
+      }),
+      0,
+      timeOf(clock, signal, retry.deadlineMs, retry),
+      inFlight,
+      (answer) => {
+        status = answer as OperationStatus;
+      },
+    );
+    return status;
+  };
+
+  const late = isLate(clock, record);
+  const outcome = late ? undefined : await sendAgain();
+  if (outcome) return { outcome, status: undefined };
+  const status = await askStatus();
   const state = status?.state;
-  const ended = state === 'completed' || state === 'failed';
-  if (ended && !live.has(nameOf(record))) {
+  // What has ended is no longer open; an intent that is done stays, as one.
+  if ((state === 'completed' || state === 'failed') && !live.has(nameOf(record))) {
     const { live: _, input: __, owner: ___, ...rest } = record as PendingOperation;
-    if (state === 'completed' && intent !== undefined) await journal.update({ ...rest, state });
-    else await journal.settle(record);
+    try {
+      if (state === 'completed' && intent !== undefined) await journal.update({ ...rest, state });
+      else await journal.settle(record);
+    } catch (error) {
+      events.emit({ type: 'journal_error', path, key, intent, error });
+    }
   }
-  const reason: UnknownReason = late ? 'key_expired' : state ? 'outcome_unknown' : 'network';
-  const outcome: Outcome<unknown> =
-    state === 'completed'
-      ? { status: state, data: undefined, replayed: true, key }
-      : state === 'failed'
-        ? { status: 'rejected', error: (status as { outcome?: unknown }).outcome, key }
-        : state === 'processing' || state === 'accepted'
-          ? { status: 'in_flight', retryAfterMs: inFlight.capMs, key, cause: undefined }
-          : { status: 'unknown', reason, key, cause: undefined };
-  return { outcome, status };
+  return { outcome: outcomeFrom(status, key, late, inFlight.capMs), status };
+}
+
+function outcomeFrom(
+  status: OperationStatus | undefined,
+  key: string,
+  late: boolean,
+  retryAfterMs: number,
+): Outcome<unknown> {
+  const state = status?.state;
+  // oxlint-disable-next-line typescript/switch-exhaustiveness-check -- of all other states nobody can say more
+  switch (state) {
+    case 'completed':
+      return { status: state, data: undefined, replayed: true, key };
+    case 'failed':
+      return { status: 'rejected', error: (status as { outcome?: unknown }).outcome, key };
+    case 'processing':
+    case 'accepted':
+      return { status: 'in_flight', retryAfterMs, key, cause: undefined };
+    default: {
+      const reason: UnknownReason = late ? 'key_expired' : state ? 'outcome_unknown' : 'network';
+      return { status: 'unknown', reason, key, cause: undefined };
+    }
+  }
 }

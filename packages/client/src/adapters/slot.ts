@@ -22,3 +22,6 @@ export function takeSlot(): Slot | undefined {
   open = undefined;
   return slot;
 }
+
+/** Outcomes that are the values of calls themselves: those of `keyedFetch`, which `outcomeOf` passes on as they are. */
+export const asValues = new WeakSet<object>();

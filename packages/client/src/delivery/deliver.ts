@@ -1,93 +1,49 @@
-import type { AcceptedBody, IdempotencyKey, IdempotencyProblem } from '@semel/contract/v1/pure';
-import type { Clock } from '../clock.ts';
-import type { SemelEvent } from '../events.ts';
-import type { Policy } from '../options.ts';
-import type { Outcome, UnknownReason } from '../outcome.ts';
-import type { Connectivity } from '../presence/connectivity.ts';
+import type { IdempotencyKey } from '@semel/contract/v1/pure';
+import { ageOf } from '../intent/key.ts';
+import type { Outcome } from '../outcome.ts';
 import { atLeast, backoffMs, pollMs, SLOW_POLL } from './backoff.ts';
-import type { Budget, Share } from './budget.ts';
+import type { Share } from './budget.ts';
+import { type Accepted, type Call, type Delivered, failed } from './call.ts';
+import type { Core, Entry } from './core.ts';
 import { watchAccepted } from './polling.ts';
 import { verdict } from './verdict.ts';
 import { type Start, timeOf } from './within.ts';
-
-/** How a delivery ended. */
-export interface Delivered<T> {
-  outcome: Outcome<unknown>;
-  /** The transport's answer, where that is what the caller is to get. */
-  value?: T;
-}
-
-/** A 202, and the answer that brought it. */
-export interface Accepted<T> {
-  value: T;
-  body: AcceptedBody;
-}
-
-/** One call, as a transport offers it. */
-export interface Call<T> {
-  /** Sends it once more, synchronously, with the key (and its age) on it. */
-  attempt(key: IdempotencyKey): Start<T>;
-  /** Whether it may have left with its key. What leaves without one must not be sent twice. */
-  keyed(): boolean;
-  /** The handler's output and the replay mark. */
-  read(value: T): { data: unknown; replayed: boolean | undefined };
-  /** The 202 body in an answer. */
-  accepted(value: T): AcceptedBody | undefined;
-  /** Asks for the state of an accepted operation. */
-  status(operationId: string): Start<unknown>;
-}
-
-/** What is known about an action, and whom to tell. */
-export interface Delivery<T> {
-  /** Sends it once more. */
-  readonly attempt: Start<T>;
-  readonly key: string;
-  readonly signal: AbortSignal;
-  /** An earlier attempt was sent, and nobody knows what became of it. */
-  readonly lost: boolean;
-  /** Begin by waiting for this operation. */
-  readonly resumed: Accepted<T> | undefined;
-  tell: (event: Told<SemelEvent>) => void;
-  /** Goes on with an accepted operation later. */
-  wait: (accepted: Accepted<T>) => Promise<Outcome<unknown>>;
-}
-
-/** An event, before the action's name is put to it. */
-export type Told<TEvent> = TEvent extends { key: string } ? Omit<TEvent, 'path' | 'key' | 'intent'> : never;
-
-export interface DeliveryTools extends Policy {
-  readonly clock: Clock;
-  readonly random: () => number;
-  readonly budget: Budget;
-  readonly connectivity: Connectivity;
-}
-
-/** It ended with an error: nobody knows what became of the action if something of it was `lost`, else nothing did. */
-export const failed = (
-  key: string,
-  lost: boolean,
-  reason: UnknownReason,
-  cause?: unknown,
-  problem?: IdempotencyProblem,
-): Delivered<never> => ({
-  outcome: lost
-    ? { status: 'unknown', reason, key, cause }
-    : { status: 'rejected', error: cause, problem, key },
-});
 
 /**
  * The attempt loop: sends a call until its outcome is known, its time is up, or failures have used up attempts or
  * budget. Never throws. Waiting for another attempt (`in_flight`) is no failure and is charged to the deadline alone.
  */
 export async function deliver<T>(
+  core: Core,
+  entry: Entry,
   call: Call<T>,
-  { attempt, key, signal, lost, resumed, tell, wait }: Delivery<T>,
-  { clock, random, budget, connectivity, retry, inFlight, accepted }: DeliveryTools,
+  resumed: Accepted<T> | undefined,
+  wait: (accepted: Accepted<T>) => Promise<Outcome<unknown>>,
 ): Promise<Delivered<T>> {
+  const { clock, random, budget, connectivity, retry, inFlight, accepted } = core;
+  const { action, signal, tell, write } = entry;
+  const { key } = action;
+  let { lost } = action;
   let watched = resumed;
   let failures = 0;
   let polls = 0;
   let time = timeOf(clock, signal, (resumed ? accepted : retry).deadlineMs, retry);
+  const attempt: Start<T> = (resolve, reject) => {
+    // In whole seconds, at least one, on every attempt but the first. Asked for when it's put on the request: a batch leaves
+    // a timer later, and a page may be frozen for days before that.
+    const sent: IdempotencyKey = action.attempts++
+      ? {
+          key,
+          get ageMs() {
+            return Math.ceil(Math.max(1, ageOf(action, clock)) / 1000) * 1000;
+          },
+        }
+      : { key };
+    const stop = call.attempt(sent)(resolve, reject);
+    void write(entry.isDone ? 'completed' : 'sending');
+    tell({ type: 'attempt', attempt: ++entry.attempts, ageMs: sent.ageMs });
+    return stop;
+  };
 
   for (;;) {
     if (watched) {
@@ -106,13 +62,16 @@ export async function deliver<T>(
         };
       }
     }
-    if (signal.aborted) return failed(key, lost, 'aborted', signal.reason);
+    if (signal.aborted) return failed(action, lost, 'aborted', signal.reason);
 
     const answer = await time.attempt(attempt);
     const keyed = call.keyed();
     // What is under way when the caller gives up is lost.
-    if (answer.type === 'aborted') return failed(key, lost || keyed, 'aborted', signal.reason);
-    if (!keyed) tell({ type: 'unkeyed' });
+    if (answer.type === 'aborted') return failed(action, lost || keyed, 'aborted', signal.reason);
+    if (!keyed) {
+      core.events.warn('headers_not_wired', action.path);
+      tell({ type: 'unkeyed' });
+    }
     const v = verdict(answer);
     const { error: cause } = answer as { error?: unknown };
     let share: Share | undefined;
@@ -125,7 +84,10 @@ export async function deliver<T>(
         budget.refill();
         if (!body) return { value, outcome: { status: v.kind, ...call.read(value), key } };
         if (!watched) {
-          tell({ type: 'accepted', operationId: body.operationId });
+          const { operationId } = body;
+          entry.operationId = operationId;
+          void write('accepted');
+          tell({ type: 'accepted', operationId });
           time = timeOf(clock, signal, accepted.deadlineMs, retry);
         }
         watched = { value, body };
@@ -134,9 +96,9 @@ export async function deliver<T>(
       }
       case 'rejected':
         // The stored failure is the answer to all attempts.
-        return failed(key, lost && !v.conclusive, 'refused', cause, v.problem);
+        return failed(action, lost && !v.conclusive, 'refused', cause, v.problem);
       case 'unknown':
-        return failed(key, true, v.reason, cause);
+        return failed(action, true, v.reason, cause);
       case 'wait': {
         const { code } = v;
         const isUnknown = code === 'outcome_unknown';
@@ -144,7 +106,7 @@ export async function deliver<T>(
         lost = true;
         waitMs = pollMs(isUnknown ? SLOW_POLL : inFlight, polls++);
         end = isUnknown
-          ? failed(key, lost, code, cause)
+          ? failed(action, lost, code, cause)
           : { outcome: { status: 'in_flight', retryAfterMs: v.retryAfterMs ?? waitMs, key, cause } };
         break;
       }
@@ -165,7 +127,7 @@ export async function deliver<T>(
         // What left without its key must not be sent twice.
         waitMs =
           keyed && ++failures < retry.maxAttempts ? backoffMs(retry, failures, share.random) : Infinity;
-        end = failed(key, lost, reason === 'store' ? 'server' : reason, cause, v.problem);
+        end = failed(action, lost, reason === 'store' ? 'server' : reason, cause);
       }
     }
     const { retryAfterMs = 0 } = v;

@@ -1,5 +1,6 @@
 import type { IdempotencyProblem } from '@semel/contract/v1/pure';
 import { HttpAnswerError } from '../errors.ts';
+import { OPERATION } from '../wire.ts';
 import { problemIn } from './problem.ts';
 import { retryAfterMs } from './retry-after.ts';
 import type { Answer } from './within.ts';
@@ -23,7 +24,6 @@ export type Verdict =
       kind: 'retry';
       reason: RetryReason;
       retryAfterMs?: number | undefined;
-      problem?: IdempotencyProblem | undefined;
     }
   /** Nobody will ever be able to tell by this key. */
   | { kind: 'unknown'; reason: 'key_expired' | 'outcome_gone' };
@@ -59,7 +59,7 @@ export function verdict(answer: Exclude<Answer<unknown>, { type: 'aborted' }>): 
     case 'outcome_gone':
       return { kind: 'unknown', reason: problem.code };
     case 'store_unavailable':
-      return { kind: 'retry', reason: 'store', retryAfterMs: after, problem };
+      return { kind: 'retry', reason: 'store', retryAfterMs: after };
     default: // The others, and one day codes that this version doesn't know, mean what their status means.
   }
 
@@ -69,6 +69,10 @@ export function verdict(answer: Exclude<Answer<unknown>, { type: 'aborted' }>): 
   if (!status || status < 400) return { kind: 'retry', reason: 'network', retryAfterMs: after };
   if (status > 498 || [408, 425, 429].includes(status)) {
     return { kind: 'retry', reason: 'server', retryAfterMs: after };
+  }
+  // Of a plain route, and not the stored answer of an operation of ours: draft-07's "outstanding".
+  if (status === 409 && !problem && http && http === error && !http.headers.has(OPERATION)) {
+    return { kind: 'wait', code: 'in_flight', retryAfterMs: after };
   }
   // A page that isn't tRPC's comes from something in front of the server, and a problem is about the key.
   const foreign = problem || (http && http !== (error as unknown));

@@ -13,11 +13,11 @@ export type Start<T> = (
   reject: (error: unknown) => void,
 ) => (() => void) | undefined;
 
-/** Something that is under way already, and goes on whatever becomes of the wait for it. */
+/** Something that can't be stopped, and goes on whatever becomes of the wait for it. */
 export const awaiting =
-  <T>(promise: Promise<T>): Start<T> =>
+  <T>(act: () => T | Promise<T>): Start<T> =>
   (resolve, reject) => {
-    promise.then(resolve, reject);
+    Promise.resolve(act()).then(resolve, reject);
     return undefined;
   };
 
@@ -30,25 +30,25 @@ const LONGEST_TIMER = 2 ** 31 - 1; // a longer one fires at once
  */
 export function within<T>(
   clock: Clock,
-  signal: AbortSignal,
+  signal: AbortSignal | undefined,
   ms: number,
   start?: Start<T>,
 ): Promise<Answer<T>> {
   return new Promise((resolve) => {
-    if (signal.aborted) return resolve({ type: 'aborted' });
+    if (signal?.aborted) return resolve({ type: 'aborted' });
     let stop: ReturnType<Start<T>>;
     let done = false;
     const finish = (answer: Answer<T>) => {
       if (done) return;
       done = true;
       clock.clearTimeout(timer);
-      signal.removeEventListener('abort', onAbort);
+      signal?.removeEventListener('abort', onAbort);
       stop?.();
       resolve(answer);
     };
     const onAbort = () => finish({ type: 'aborted' });
     const timer = clock.setTimeout(() => finish({ type: 'timeout' }), Math.min(ms, LONGEST_TIMER));
-    signal.addEventListener('abort', onAbort);
+    signal?.addEventListener('abort', onAbort);
     try {
       stop = start?.(
         (value) => finish({ type: 'value', value }),
@@ -82,6 +82,6 @@ export function timeOf(
   return {
     left,
     within: (ms, start) => within(clock, signal, ms, start),
-    attempt: (start) => within(clock, signal, Math.max(0, Math.min(attemptTimeoutMs, left())), start),
+    attempt: (start) => within(clock, signal, Math.min(attemptTimeoutMs, left()), start),
   };
 }

@@ -33,8 +33,8 @@ it('takes an explicit key before all else', () => {
   const actions = createActions(testClock());
   const input = {};
   actions.of('pay', input, undefined);
-  expect(actions.of('pay', input, 'mine')).toMatchObject({ key: 'mine', sent: 0 });
-  expect(actions.of('pay', input, { key: 'old', ageMs: 5000 })).toMatchObject({ key: 'old', sent: 1 });
+  expect(actions.of('pay', input, 'mine')).toMatchObject({ key: 'mine', attempts: 0 });
+  expect(actions.of('pay', input, { key: 'old', ageMs: 5000 })).toMatchObject({ key: 'old', attempts: 1 });
 });
 
 it.each(['', 'a b', 'ä', 'x'.repeat(256)])('refuses the key %j', (key) => {

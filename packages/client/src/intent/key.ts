@@ -1,19 +1,25 @@
-import { assertValidKey, type IdempotencyKey } from '@semel/contract/v1/pure';
-import { type Clock, type Moment, momentOf } from '../clock.ts';
+import type { IdempotencyKey } from '@semel/contract/v1/pure';
+import type { Clock } from '../clock.ts';
+import { assertKey } from '../wire.ts';
 
-/** One user action: its key, when that was made, and how often it has been sent. */
+/** One user action. The members that its record has too are named as there. */
 export interface Action {
   readonly path: string;
+  readonly intent: string | undefined;
   /** An intent's, until the journal has said under which it was begun. */
   key: string;
-  made: Moment;
-  readonly intent?: string | undefined;
-  readonly input?: object;
+  /** When the key was made, by the wall clock. */
+  createdAt: number;
+  /** The same moment by the clock that only grows. */
+  madeAt: number;
+  /** How often it has been sent. */
+  attempts: number;
   /** Tells apart what it was called with, where that is needed. */
   fingerprint?: string;
-  /** Its input, where it may be written down. */
-  kept?: unknown;
-  sent: number;
+  /** Where it may be written down. */
+  input?: unknown;
+  /** The object that it was called with, where that says which action it is. */
+  readonly source?: object;
   /** It was sent, and nobody knows what became of that. */
   lost: boolean;
 }
@@ -37,31 +43,38 @@ export interface Actions {
  * key: only a settled outcome ends it.
  */
 export function createActions(clock: Clock): Actions {
-  const byInput = new WeakMap<object, Map<string, Action>>();
+  const bySource = new WeakMap<object, Map<string, Action>>();
   return {
     of(path, input, explicit, intent) {
-      const isNew = explicit === undefined;
       const { key, ageMs = 0 } = typeof explicit === 'object' ? explicit : { key: explicit ?? newKey() };
-      assertValidKey(key);
+      assertKey(key);
       // A key with an age has been sent by somebody already.
       const lost = ageMs > 0;
-      const made = momentOf(clock, ageMs);
       const action: Action = {
         path,
+        intent: explicit === undefined ? intent : undefined,
         key,
-        made,
-        intent: isNew ? intent : undefined,
-        sent: Number(lost),
+        createdAt: clock.now() - ageMs,
+        madeAt: clock.monotonic() - ageMs,
+        attempts: Number(lost),
         lost,
       };
-      if (!isNew || intent !== undefined || typeof input !== 'object' || !input) return action;
-      const paths = byInput.get(input) ?? new Map<string, Action>();
-      const known = paths.get(path) ?? Object.assign(action, { input });
-      byInput.set(input, paths.set(path, known));
+      if ((explicit ?? intent) !== undefined || typeof input !== 'object' || !input) return action;
+      const paths = bySource.get(input) ?? new Map<string, Action>();
+      const known = paths.get(path) ?? { ...action, source: input };
+      bySource.set(input, paths.set(path, known));
       return known;
     },
-    end({ input, path }) {
-      if (input) byInput.get(input)?.delete(path);
+    end({ source, path }) {
+      if (source) bySource.get(source)?.delete(path);
     },
   };
 }
+
+/**
+ * How old a key is, by whichever clock says more. The wall clock can be set back and the monotonic one stops
+ * while a laptop sleeps; an age that is too small could make a server run an operation again that it has
+ * forgotten, one that is too large only makes it more careful.
+ */
+export const ageOf = ({ createdAt, madeAt }: Action, clock: Clock): number =>
+  Math.max(clock.now() - createdAt, clock.monotonic() - madeAt);

@@ -186,6 +186,45 @@ it('a batch of fresh actions stays one request with tabs and a database', async 
   expect(server.executions).toHaveLength(10);
 });
 
+it.each([
+  ['with Web Locks', {}],
+  ['without them', { locks: undefined }],
+])(
+  'a signal ends the wait for a turn while the journal hangs, %s',
+  { timeout: 2_000 },
+  async (_, options) => {
+    const tabs = browserTabs({ name: `semel-${crypto.randomUUID()}`, ...options });
+    opened.push(tabs);
+    const record = {
+      path: 'orders.create',
+      key: 'k',
+      createdAt: 1,
+      attempts: 1,
+      state: 'sending',
+      owner: 'other',
+    } as const;
+    const user = new AbortController();
+    let isAsked = () => {};
+    const asked = new Promise<void>((resolve) => {
+      isAsked = resolve;
+    });
+    const list = () => {
+      isAsked();
+      return new Promise<never>(() => {});
+    };
+    const turn = tabs.turn(
+      record,
+      { list },
+      () => {},
+      user.signal,
+      () => {},
+    );
+    await asked;
+    user.abort();
+    expect(await turn).toBe(false);
+  },
+);
+
 it('calls go on after the tabs were closed', async () => {
   await using server = await startServer();
   const { tabs, pay } = browser(server)();

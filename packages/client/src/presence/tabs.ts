@@ -67,8 +67,12 @@ export function browserTabs(options: BrowserTabsOptions = {}): Tabs {
     async turn(record, journal, take, signal, tell) {
       tell({ type: 'joined', by: 'tab' });
       const key = nameOf(record);
-      const read = async () => (await journal.list()).find((each) => nameOf(each) === key);
       const stop = new AbortController();
+      // Nor does it wait for a journal that hangs.
+      const stopped = new Promise<never>((_, reject) => stop.signal.addEventListener('abort', reject));
+      stopped.catch(() => {});
+      const read = async () =>
+        (await Promise.race([journal.list(), stopped])).find((each) => nameOf(each) === key);
       const end = () => stop.abort();
       const heard = (finished: string) => finished === key && end();
       waiters.add(heard);

@@ -1,29 +1,9 @@
-import { once } from 'node:events';
-import { Worker } from 'node:worker_threads';
-import type { SeedsReport } from './seeds.worker.ts';
+import { onThreads, type Tally } from './seed-threads.ts';
 
-/** Many seeds on as many threads. @returns what they counted, and the smallest failing seed that was found */
-export async function manySeeds(
+/** Many seeds on as many threads. `told`: operations of which somebody got a final answer. */
+export const manySeeds = (
   from: number,
   count: number,
   { queued = false, threads = 2 } = {},
-): Promise<SeedsReport> {
-  const reports = await Promise.all(
-    Array.from({ length: threads }, async (_, index) => {
-      const worker = new Worker(new URL('./seeds.worker.ts', import.meta.url), {
-        workerData: { from: from + index, to: from + count - 1, step: threads, queued },
-        execArgv: ['--conditions=@semel/source'],
-      });
-      const [report] = (await once(worker, 'message')) as [SeedsReport];
-      return report;
-    }),
-  );
-  const sum = (of: (report: SeedsReport) => number): number => reports.reduce((all, one) => all + of(one), 0);
-  const failing = reports.map((one) => one.failing).filter((seed) => seed !== undefined);
-  return {
-    runs: sum(({ runs }) => runs),
-    events: sum(({ events }) => events),
-    told: sum(({ told }) => told),
-    failing: failing.length === 0 ? undefined : Math.min(...failing),
-  };
-}
+): Promise<Tally<'told'>> =>
+  onThreads(new URL('./seeds.worker.ts', import.meta.url), from, count, { queued }, threads);
