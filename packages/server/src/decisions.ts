@@ -1,22 +1,13 @@
-import { childKey } from '@semel/contract/v1/pure';
 import { auditText } from './audit-text.ts';
 import { type EngineContext, subjectOf } from './engine/engine-context.ts';
 import type { DescribedError } from './engine/failure.ts';
-import { lastErrorIn } from './engine/last-error.ts';
 import { createOutcomeCodec } from './engine/outcome.ts';
-import { openJson, outcomesOf } from './engine/sealed-outcomes.ts';
+import { outcomesOf } from './engine/sealed-outcomes.ts';
 import { jobId } from './jobs/job-id.ts';
 import { jobOf } from './jobs/job-of.ts';
-import type { Decided, Decision, DecisionRecord, Resolution } from './store/decision-port.ts';
-import type {
-  OperationMode,
-  OperationRecord,
-  PurgeRecord,
-  RecordedPolicy,
-  RejectedTransition,
-  Sighting,
-  Transition,
-} from './store/port.ts';
+import { detailsOf, type OperationDetails, type OperationView, viewOf } from './operation-view.ts';
+import type { Decided, Decision, Resolution } from './store/decision-port.ts';
+import type { OperationRecord, Sighting } from './store/port.ts';
 
 /**
  * `semel.decisions`: what people (and their tools) may see of operations, and do about those that can't go on by
@@ -69,6 +60,12 @@ export interface DecidedBy {
   /** A ticket's number, what the provider's records show. 1 to 1000 characters without control characters; no personal data. */
   readonly reason: string;
   readonly traceId?: string;
+  /**
+   * `version` of the operation as whoever decides has seen it: if anything has happened to it since, it is `not_now` and nothing
+   * is changed. Without it the state alone is looked at, and an old page may decide about what ran, and failed, again.
+   * @default whatever its version
+   */
+  readonly version?: number;
 }
 
 export interface RedriveOptions {
@@ -110,63 +107,6 @@ export interface OperationList {
   readonly now: number;
 }
 
-/** An operation as people see it. Times are epoch milliseconds by the store's clock. */
-export interface OperationView {
-  readonly operationId: string;
-  readonly scope: string;
-  readonly procedure: string;
-  readonly key: string;
-  readonly state: OperationRecord['state'];
-  readonly mode: OperationMode;
-  readonly attempt: number;
-  /** What it was claimed under, redrives included. */
-  readonly policy: RecordedPolicy;
-  readonly createdAt: number;
-  readonly updatedAt: number;
-  /** Until then it may run again. */
-  readonly windowEndsAt: number;
-  /** Only while `processing`. */
-  readonly leaseUntil?: number;
-  /** Only once settled or released. */
-  readonly expiresAt?: number;
-  /** What its last failed attempt said (queued), where it can be read, with the step that it came from: `step 'charge': …`. */
-  readonly lastError?: string;
-  /** There is a last error, and this process has no key to read it with. */
-  readonly lastErrorSealed?: true;
-  /** The step that the last error came from, and its key at the other side: what to look for there. */
-  readonly failedStep?: { readonly name: string; readonly childKey: string };
-  /** Who has to decide about it (queued). */
-  readonly deadLetterOwner?: string;
-}
-
-export interface OperationDetails {
-  readonly operation: OperationView;
-  readonly history: readonly Transition[];
-  /** Refused writes of late owners: an alert each. `evidence` says whether what they brought is kept. */
-  readonly rejected: readonly (Omit<RejectedTransition, 'evidence'> & { readonly evidence: boolean })[];
-  /** How many attempts have run so far. Fewer than their numbers say: a redrive or a release takes a number as well. */
-  readonly runs: number;
-  /** Recovery points, without their results. `childKey`: of a step, what the other side knows it by. */
-  readonly steps: readonly {
-    readonly name: string;
-    readonly kind: 'step' | 'transaction';
-    readonly attempt: number;
-    readonly childKey?: string;
-  }[];
-  /** Who decided about it and why, in order. */
-  readonly decisions: readonly DecisionRecord[];
-  /** When workers last looked whether its resolver knows about it, while it waits for a decision. */
-  readonly offeredAt?: number;
-  /** What is queued, until it is settled. */
-  readonly work?: { readonly principal: string; readonly dueAt: number };
-  /** The last word of `operation.progress`, where it can be read. */
-  readonly progress?: { readonly value: unknown; readonly attempt: number; readonly at: number };
-  /** Who erased its outcome, and why. */
-  readonly purged?: PurgeRecord;
-  /** The store's clock, for ages. */
-  readonly now: number;
-}
-
 /** As large as any procedure's may be. */
 const MAX_OUTCOME_BYTES = 64 * 1_048_576;
 const CANCELLED: DescribedError = {
@@ -181,36 +121,7 @@ export function createDecisions<Tx>(
   const { store, emit, jobs } = context;
   const codec = createOutcomeCodec();
 
-  type Extras = { readonly lastError?: string; readonly deadLetterOwner?: string };
-  function view(record: OperationRecord, { lastError, deadLetterOwner }: Extras = {}): OperationView {
-    const { operationId, scope, procedure, key, state, attempt, policy } = record;
-    const { createdAt, updatedAt, firstClaimedAt, leaseUntil, expiresAt } = record;
-    const opened = lastError === undefined ? undefined : openJson(context, record, 'error', lastError);
-    const said = lastErrorIn(opened?.value);
-    const step = said?.step;
-    return {
-      operationId,
-      scope,
-      procedure,
-      key,
-      state,
-      mode: policy.mode,
-      attempt,
-      policy,
-      createdAt,
-      updatedAt,
-      windowEndsAt: firstClaimedAt + policy.downstreamWindowMs,
-      ...(leaseUntil === undefined ? undefined : { leaseUntil }),
-      ...(expiresAt === undefined ? undefined : { expiresAt }),
-      ...(said && { lastError: step === undefined ? said.text : `step '${step}': ${said.text}` }),
-      ...(lastError !== undefined && said === undefined ? { lastErrorSealed: true } : undefined),
-      ...(step === undefined
-        ? undefined
-        : { failedStep: { name: step, childKey: childKey({ scope, procedure, key, step }) } }),
-      ...(deadLetterOwner === undefined ? undefined : { deadLetterOwner }),
-    };
-  }
-
+  const view = (record: OperationRecord): OperationView => viewOf(context, record);
   const notNow = ({ record }: Sighting): DecisionResult => ({ kind: 'not_now', operation: view(record) });
 
   function decided(
@@ -245,45 +156,12 @@ export function createDecisions<Tx>(
         throw new TypeError(`list: limit is a whole number between 1 and 1000, not ${String(limit)}`);
       }
       const { operations, ...page } = await store.decisions.list({ ...rest, limit });
-      return { ...page, operations: operations.map((record) => view(record, record)) };
+      return { ...page, operations: operations.map((record) => viewOf(context, record, record)) };
     },
 
     async show(operationId) {
       const found = await store.find(operationId);
-      if (found === undefined) return undefined;
-      const { record, now } = found;
-      const { scope, procedure, key } = record;
-      const [history, rejected, steps, decisions, offeredAt, work, progress, purged] = await Promise.all([
-        store.history(operationId),
-        store.rejected(operationId),
-        store.steps(operationId),
-        store.decisions.decisions(operationId),
-        store.decisions.offered(operationId),
-        store.queue.work(operationId),
-        store.queue.progress(operationId),
-        store.purged(operationId),
-      ]);
-      const come = progress && openJson(context, record, 'progress', progress.value);
-      return {
-        operation: view(record, work),
-        history,
-        rejected: rejected.map(({ evidence, ...row }) => ({ ...row, evidence: evidence !== undefined })),
-        runs: runsOf(record, decisions),
-        steps: steps.map(({ name, kind, attempt }) => ({
-          name,
-          kind,
-          attempt,
-          ...(kind === 'step' && { childKey: childKey({ scope, procedure, key, step: name }) }),
-        })),
-        decisions,
-        ...(offeredAt === undefined ? undefined : { offeredAt }),
-        ...(work === undefined ? undefined : { work: { principal: work.principal, dueAt: work.dueAt } }),
-        ...(come === undefined || progress === undefined
-          ? undefined
-          : { progress: { value: come.value, attempt: progress.attempt, at: progress.at } }),
-        ...(purged === undefined ? undefined : { purged }),
-        now,
-      };
+      return found && detailsOf(context, found);
     },
 
     async resolve(operationId, resolution, by) {
@@ -326,7 +204,7 @@ export function createDecisions<Tx>(
       return decided(result, 'redriven', decision);
     },
 
-    release: (operationId, by) => release(operationId, decisionFrom('release', by)),
+    release: async (operationId, by) => release(operationId, decisionFrom('release', by)),
 
     async cancel(operationId, by) {
       const decision = decisionFrom('cancel', by);
@@ -338,16 +216,14 @@ export function createDecisions<Tx>(
   };
 }
 
-/** Redrives and releases take a number of their own, so that whoever still is at an old attempt is refused. */
-function runsOf({ attempt }: OperationRecord, decisions: readonly DecisionRecord[]): number {
-  const taken = decisions.filter(({ action }) => action === 'redriven' || action === 'released').length;
-  return Math.max(0, attempt - taken);
-}
-
-function decisionFrom(action: string, { actor, reason, traceId }: DecidedBy): Decision {
+function decisionFrom(action: string, { actor, reason, traceId, version }: DecidedBy): Decision {
+  if (version !== undefined && !(Number.isSafeInteger(version) && version >= 1)) {
+    throw new TypeError(`${action}: version is a whole number from 1 on, not ${String(version)}`);
+  }
   const who = {
     actor: auditText(action, 'actor', actor, 200),
     reason: auditText(action, 'reason', reason, 1000),
+    version,
   };
   return traceId === undefined ? who : { ...who, traceId };
 }

@@ -16,6 +16,7 @@ export type PurgeOptions = PurgeOf & {
   readonly signal?: AbortSignal;
 };
 
+/** Exactly one of the three. */
 export type PurgeOf =
   /** Everything of one principal, as the adapter's `scope` gave it, also where a policy narrowed it. Nobody else's. */
   | { readonly principal: string; readonly scope?: never; readonly operationId?: never }
@@ -23,6 +24,7 @@ export type PurgeOf =
   | { readonly scope: string; readonly principal?: never; readonly operationId?: never }
   | { readonly operationId: string; readonly principal?: never; readonly scope?: never };
 
+/** What one call of `purge` did. */
 export interface Purged {
   /** Operations whose answer was erased now. */
   readonly purged: number;

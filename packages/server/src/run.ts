@@ -3,11 +3,11 @@ import { type Admitted, admitRequest } from './admission/admit-request.ts';
 import { isIdempotencyError } from './admission/idempotency-error.ts';
 import { type IdempotencyPolicy, PolicyError, policyOn } from './admission/policy.ts';
 import type { Engine } from './engine/engine.ts';
-import type { DescribedError, FailureCodec } from './engine/failure.ts';
+import { type DescribedError, type FailureCodec, statusSaidBy } from './engine/failure.ts';
 import type { Operation } from './engine/operation.ts';
 import { createOutcomeCodec } from './engine/outcome.ts';
 import type { Refusal } from './engine/refusal.ts';
-import { activeTraceId } from './telemetry/tracing.ts';
+import { traceOf } from './engine/trace.ts';
 
 /** One piece of work that no request carries: a webhook, a message, a cron job. */
 export type RunCall<Input> = Omit<
@@ -55,6 +55,10 @@ export type RunOutcome<T> =
   /** Not run, and why: `in_flight`, `outcome_unknown`, `key_reused`, `store_unavailable`… */
   | { readonly kind: 'refused'; readonly problem: IdempotencyProblem; readonly cause?: unknown };
 
+/**
+ * Runs the handler once for each scope, name and key, as a keyed request would. A duplicate gets the stored outcome; one that
+ * comes while the first still runs waits as `inFlight` says, and is `refused` with `in_flight` after that.
+ */
 export type Run<Tx> = <Input, T>(
   call: RunCall<Input>,
   handler: (operation: Operation<Tx>, input: Input) => T | Refusal | Promise<T | Refusal>,
@@ -94,7 +98,6 @@ export function createRun<Tx>(engine: Engine<Tx>): Run<Tx> {
       if (isIdempotencyError(cause)) return { kind: 'refused', problem: cause.problem, cause };
       throw cause;
     }
-    const traceId = activeTraceId();
     const result = await engine.run(
       {
         ...admitted,
@@ -102,7 +105,7 @@ export function createRun<Tx>(engine: Engine<Tx>): Run<Tx> {
         policy,
         failures,
         outcomes,
-        trace: traceId === undefined ? { actor } : { actor, traceId },
+        trace: traceOf(actor),
       },
       async (operation) => handler(operation, input),
     );
@@ -114,15 +117,11 @@ export function createRun<Tx>(engine: Engine<Tx>): Run<Tx> {
 
 /** An error says what it is by `status` or `statusCode`, as over HTTP, and by its `code`. */
 const failures: FailureCodec = {
-  statusOf(error) {
-    if (typeof error !== 'object' || error === null) return undefined;
-    const { status, statusCode } = error as { status?: unknown; statusCode?: unknown };
-    return [status, statusCode].find((found) => typeof found === 'number');
-  },
+  statusOf: statusSaidBy,
   describe(error) {
     const { code } = (error ?? {}) as { code?: unknown };
     return {
-      httpStatus: failures.statusOf(error) ?? 422,
+      httpStatus: statusSaidBy(error) ?? 422,
       code: typeof code === 'string' ? code : error instanceof Error ? error.name : 'refused',
       message: error instanceof Error ? error.message : String(error),
     };

@@ -19,6 +19,7 @@ import { createLayerMetrics, createMetrics } from './telemetry/metrics.ts';
 import { createMisuseWatch } from './telemetry/misuse/observer.ts';
 import type { MisuseOptions } from './telemetry/misuse/options.ts';
 
+/** What {@link createSemel} takes. Only the store is required. */
 export interface SemelOptions<Tx> {
   /** The store of record: the one authority on who runs. */
   readonly store: Store<Tx>;
@@ -46,7 +47,8 @@ export interface SemelOptions<Tx> {
   readonly recovery?: RecoveryOptions | false;
   /**
    * Calls at work in this process at the same time. More are answered 503 with `Retry-After` before anything is begun, so
-   * that an overload doesn't make everybody wait. Duplicates that join a running call don't count. @default 1000
+   * that an overload doesn't make everybody wait. Duplicates that join a running call don't count; what a worker runs does, and
+   * is itself bounded by the worker's `concurrency`. At least 1. @default 1000
    */
   readonly maxRunning?: number;
   /** Callers that may wait for another caller's answer at the same time. @default 1000 */
@@ -88,7 +90,11 @@ export interface Semel<Tx = unknown> {
    * @throws TypeError without jobs
    */
   startWorker(procedures: WorkerProcedures<Tx>, options?: WorkerOptions): Worker;
-  /** Call on SIGTERM: new keyed work is answered 503, workers take no more jobs, what runs may finish. @returns how many attempts still ran at the deadline */
+  /**
+   * Call on SIGTERM, before {@link close}: new keyed work is answered 503, workers take no more jobs, what runs may finish. At the
+   * deadline the signals of leased attempts abort, and what may resume is given back for another server; other attempts' leases
+   * run out. @returns how many attempts still ran at the deadline
+   */
   drain(deadlineMs: number): Promise<number>;
   /**
    * Erases what settled operations hold of a person: outcome, fingerprint, step results. They stay settled, so that nothing
@@ -99,11 +105,25 @@ export interface Semel<Tx = unknown> {
    * @throws TypeError for a selection that isn't exactly one, or no actor or reason
    */
   purge(options: PurgeOptions): Promise<Purged>;
-  /** Ends timers. The store is yours to close. */
+  /**
+   * Ends timers, sweeps and workers. What still runs goes on without renewals, and new keyed work is answered 503: `drain` first.
+   * The store, layers and jobs are yours to close.
+   */
   close(): Promise<void>;
 }
 
-/** @throws KeyRingError for a key ring that can't protect anything */
+/**
+ * Starts the engine of this process. Opens nothing: the store connects when it is first asked, and sweeps begin by themselves.
+ *
+ * @example
+ * const semel = createSemel({ store: createPostgresStore({ connection: process.env.DATABASE_URL }) });
+ * process.once('SIGTERM', async () => {
+ *   await semel.drain(10_000);
+ *   await semel.close();
+ * });
+ * @throws TypeError without a store, and for a limit that is none
+ * @throws KeyRingError for a key ring that can't protect anything
+ */
 export function createSemel<Tx>(options: SemelOptions<Tx>): Semel<Tx> {
   if (typeof options.store?.claim !== 'function') {
     throw new TypeError(
@@ -119,6 +139,8 @@ export function createSemel<Tx>(options: SemelOptions<Tx>): Semel<Tx> {
     maxRunning = 1000,
     maxWaiters = 1000,
   } = options;
+  wholeNumber('maxRunning', maxRunning, 1);
+  wholeNumber('maxWaiters', maxWaiters, 0);
   const sealing = createSealing(keyRing);
   const emit = createEmitter(onEvent === undefined ? [createMetrics()] : [createMetrics(), onEvent]);
   const ahead =
@@ -159,4 +181,10 @@ export function createSemel<Tx>(options: SemelOptions<Tx>): Semel<Tx> {
       await sweeper?.close();
     },
   };
+}
+
+/** A limit that is none would let everybody in, or nobody. */
+function wholeNumber(name: keyof SemelOptions<unknown>, value: number, min: number): void {
+  if (Number.isSafeInteger(value) && value >= min) return;
+  throw new TypeError(`createSemel: ${name} is a whole number, ${min} or more, not ${value}`);
 }

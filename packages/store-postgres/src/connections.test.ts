@@ -1,4 +1,5 @@
 import { StoreUnavailable } from '@semel/server/store';
+import { createTcpProxy, loseAnswerAfter } from '@semel/testing/faults';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createPostgresStore } from './store.ts';
 import { atomicRequest, createFixture, databaseUrl, type Fixture, keep, request } from './testing/fixture.ts';
@@ -49,7 +50,7 @@ test('handlers that hold every connection for three leases cause no takeover', a
 });
 
 test('a handler that gets no connection in time is told that the store is unavailable, and nothing ran', async () => {
-  const connection = { connectionString: databaseUrl, connectionTimeoutMillis: 1_000 };
+  const connection = { connectionString: databaseUrl, connectionTimeoutMillis: 3_000 };
   const store = db.store({ handlerConnections: 1, connection });
   await store.atomically(atomicRequest(), async () => {
     let ran = false;
@@ -133,4 +134,26 @@ test('closing twice is closing once', async () => {
   await store.ping();
   await Promise.all([store.close(), store.close()]);
   await expect(store.ping()).rejects.toBeInstanceOf(StoreUnavailable);
+});
+
+test('a look-up whose connection breaks while the store is closed is told so, and opens no other', async () => {
+  const { hostname, port } = new URL(databaseUrl);
+  const proxy = await createTcpProxy({ target: { host: hostname, port: Number(port) } });
+  try {
+    const connection = proxy.url(databaseUrl);
+    const store = createPostgresStore({ connection, schema: db.schema, lookupConnections: 1 });
+    await store.ping();
+    const asked = request();
+    const lost = loseAnswerAfter(asked.key);
+    proxy.setFaults({ onData: lost.onData });
+    const asking = store.lookup(asked);
+    const broken = await lost.swallowed;
+    const closing = store.close();
+    broken.reset();
+    await expect(asking).rejects.toBeInstanceOf(StoreUnavailable);
+    await closing;
+    await expect.poll(() => proxy.connections, { timeout: 20_000 }).toEqual([]);
+  } finally {
+    await proxy.close();
+  }
 });

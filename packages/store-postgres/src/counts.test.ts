@@ -1,9 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import type { Store } from '@semel/server/store';
 import { createTcpProxy, type TcpProxy } from '@semel/testing/faults';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import { migratePostgres } from './migrations/migrate.ts';
 import { createPostgresStore } from './store.ts';
 import {
   atomicRequest,
@@ -15,6 +13,7 @@ import {
   keep,
   request,
 } from './testing/fixture.ts';
+import { ownDatabase } from './testing/own-database.ts';
 
 // What an operation costs, exactly: these counts are the design, and the only figures that don't depend on a machine.
 
@@ -204,8 +203,10 @@ test.each([
   { what: 'work accepted and done', transactions: 3, written: 8 },
 ] as const)('$what is $transactions transaction(s) and $written written rows', async ({ what, ...cost }) => {
   const run = async (n: number) => {
-    const { url, totals } = await freshDatabase();
-    const store = createPostgresStore({ connection: url, controlConnections: 1, lookupConnections: 1 });
+    const own = await ownDatabase(db.pool);
+    await own.sql('CREATE TABLE effect (id integer)');
+    const { connection } = own;
+    const store = createPostgresStore({ connection, controlConnections: 1, lookupConnections: 1 });
     const asked = request();
     await store.claim(asked);
     for (let i = 0; i < n; i++) {
@@ -228,7 +229,9 @@ test.each([
       }
     }
     await store.close();
-    return totals();
+    const counted = await own.statistics();
+    await own.drop();
+    return counted;
   };
   const few = await run(1);
   const many = await run(101);
@@ -238,37 +241,3 @@ test.each([
     written: Math.round((many.written - few.written) / 100),
   }).toEqual(cost);
 });
-
-/** Statistics are kept per database, so one that nobody else uses is counted. */
-async function freshDatabase() {
-  const name = `semel_counts_${randomBytes(4).toString('hex')}`;
-  await db.pool.query(`CREATE DATABASE ${name}`);
-  const url = new URL(databaseUrl);
-  url.pathname = `/${name}`;
-  const connection = url.href;
-  await migratePostgres({ connection });
-  const client = new pg.Client({ connectionString: connection });
-  await client.connect();
-  await client.query('CREATE TABLE effect (id integer)');
-  await client.end();
-  return {
-    url: connection,
-    async totals() {
-      // A backend has reported everything once it is gone.
-      await vi.waitFor(async () => {
-        const { rows } = await db.pool.query(
-          `SELECT pid FROM pg_stat_activity WHERE datname = '${name}' AND backend_type = 'client backend'`,
-        );
-        if (rows.length > 0) throw new Error('still connected');
-      }, 10_000);
-      const { rows } = await db.pool.query<{ transactions: number; written: number }>(
-        `SELECT (xact_commit + xact_rollback)::int AS transactions,
-           (tup_inserted + tup_updated + tup_deleted)::int AS written
-         FROM pg_stat_database WHERE datname = '${name}'`,
-      );
-      await db.pool.query(`DROP DATABASE ${name} WITH (FORCE)`);
-      if (rows[0] === undefined) throw new Error('no statistics');
-      return rows[0];
-    },
-  };
-}

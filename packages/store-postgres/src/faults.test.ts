@@ -1,7 +1,7 @@
 import type { Claim } from '@semel/server/store';
-import { createTcpProxy, loseAnswerAfter, type TcpProxy } from '@semel/testing/faults';
+import { loseAnswerAfter } from '@semel/testing/faults';
 import pg from 'pg';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { statementsFor } from './statements/all.ts';
 import {
   atomicRequest,
@@ -13,23 +13,17 @@ import {
   random,
   request,
 } from './testing/fixture.ts';
+import { lossyPath } from './testing/lossy-path.ts';
 
 // COMMIT's answer gets lost, on a real network path to a real server.
 
 const options = { timeoutMs: 15_000, trace: { actor: 'request' } };
 let db: Fixture;
-let proxy: TcpProxy;
 beforeAll(async () => {
   db = await createFixture('faults');
 });
 afterAll(() => db.close());
-beforeEach(async () => {
-  const { hostname, port } = new URL(databaseUrl);
-  proxy = await createTcpProxy({ target: { host: hostname, port: Number(port) } });
-});
-afterEach(() => proxy.close());
-
-const throughProxy = () => db.store({ connection: proxy.url(databaseUrl) });
+const path = lossyPath(() => db);
 
 async function claimed(): Promise<Claim> {
   const result = await db.store().claim(request());
@@ -37,42 +31,16 @@ async function claimed(): Promise<Claim> {
   return result.claim;
 }
 
-const stored = (operationId: string) =>
-  vi.waitFor(async () => {
-    const [row] = await db.sql(
-      `SELECT 1 FROM {s}.operation WHERE operation_id = $1 AND state = 'completed'`,
-      [operationId],
-    );
-    if (row === undefined) throw new Error('not committed yet');
-  });
-
-/** Postgres commits; the answer never arrives; the client hears that the connection is gone once the commit is visible. */
-async function loseAnswer(operationId: string): Promise<void> {
-  const lost = loseAnswerAfter('COMMIT');
-  proxy.setFaults({ onData: lost.onData });
-  const connection = await lost.swallowed;
-  await stored(operationId);
-  connection.reset();
-}
-
-/** The last flight never arrives; the connection breaks. Once. */
-function loseLastFlight(then: () => void = () => {}): void {
-  let done = false;
-  proxy.setFaults({
-    onData(direction, chunk) {
-      if (done || direction !== 'toServer' || !chunk.includes('COMMIT')) return 'pass';
-      done = true;
-      then();
-      return 'reset';
-    },
-  });
+function isCompleted(operationId: string): () => Promise<boolean> {
+  const reader = db.store();
+  return async () => (await reader.find(operationId))?.record.state === 'completed';
 }
 
 test('an atomic call whose COMMIT was done and not answered is answered as settled, and runs once', async () => {
   const asked = atomicRequest();
   const note = random();
-  const store = throughProxy();
-  const lost = loseAnswer(asked.operationId);
+  const store = path.store();
+  const lost = path.loseAnswer(isCompleted(asked.operationId));
   let runs = 0;
   const result = await store.atomically(asked, async (tx) => {
     runs++;
@@ -95,8 +63,8 @@ test('an atomic call whose COMMIT was done and not answered is answered as settl
 test('an atomic call whose COMMIT never arrived runs again, and its effect is there once', async () => {
   const asked = atomicRequest();
   const note = random();
-  const store = throughProxy();
-  loseLastFlight();
+  const store = path.store();
+  path.loseLastFlight();
   let runs = 0;
   const result = await store.atomically(asked, async (tx) => {
     runs++;
@@ -109,9 +77,9 @@ test('an atomic call whose COMMIT never arrived runs again, and its effect is th
 });
 
 test('an atomic call that can not find out what became of its COMMIT says so', async () => {
-  const store = throughProxy();
+  const store = path.store();
   const refused: Promise<void>[] = [];
-  loseLastFlight(() => refused.push(proxy.refuse()));
+  path.loseLastFlight(() => refused.push(path.proxy.refuse()));
   const result = await store.atomically(atomicRequest(), async () => keep('value'));
   await Promise.all(refused);
   expect(result).toMatchObject({ kind: 'unknown', cause: expect.any(Error) });
@@ -120,8 +88,8 @@ test('an atomic call that can not find out what became of its COMMIT says so', a
 test('a settling transaction whose COMMIT was done and not answered is committed', async () => {
   const claim = await claimed();
   const note = random();
-  const store = throughProxy();
-  const lost = loseAnswer(claim.operationId);
+  const store = path.store();
+  const lost = path.loseAnswer(isCompleted(claim.operationId));
   const result = await store.transact(
     claim,
     async (tx) => {
@@ -139,23 +107,19 @@ test('a settling transaction whose COMMIT was done and not answered is committed
 
 test('a recovery point whose COMMIT was done and not answered is committed', async () => {
   const claim = await claimed();
-  const store = throughProxy();
-  const lost = loseAnswerAfter('COMMIT');
-  proxy.setFaults({ onData: lost.onData });
-  const cut = lost.swallowed.then(async (connection) => {
-    await vi.waitFor(async () => expect(await db.store().steps(claim.operationId)).toHaveLength(1));
-    connection.reset();
-  });
+  const store = path.store();
+  const reader = db.store();
+  const lost = path.loseAnswer(async () => (await reader.steps(claim.operationId)).length === 1);
   const step = { name: 'debit', kind: 'transaction', fingerprint: '', result: '1', attempt: 1 } as const;
   const result = await store.transact(claim, async () => ({ kind: 'step', step, value: 1 }), options);
-  await cut;
+  await lost;
   expect(result).toEqual({ kind: 'committed', value: 1 });
 });
 
 test('a transaction whose COMMIT never arrived is rolled back, throws, and can be tried again', async () => {
   const claim = await claimed();
   const note = random();
-  const store = throughProxy();
+  const store = path.store();
   const settle = () =>
     store.transact(
       claim,
@@ -165,7 +129,7 @@ test('a transaction whose COMMIT never arrived is rolled back, throws, and can b
       },
       options,
     );
-  loseLastFlight();
+  path.loseLastFlight();
   await expect(settle()).rejects.toThrow();
   expect(await db.effects()).not.toContain(note);
   expect((await store.lookup(claim))?.record.state).toBe('processing');
@@ -185,8 +149,8 @@ test('a transaction that was declared rolled back can not commit when its last f
   const note = random();
   await late.query(`INSERT INTO ${db.schema}.effect (note) VALUES ($1)`, [note]);
 
-  const store = throughProxy();
-  loseLastFlight();
+  const store = path.store();
+  path.loseLastFlight();
   const other = store.transact(
     claim,
     async () => ({ kind: 'settle', settlement: COMPLETED, value: 1 }),
@@ -216,9 +180,9 @@ test('a transaction that was declared rolled back can not commit when its last f
 
 test('a transaction that can not find out what became of its COMMIT says so', async () => {
   const claim = await claimed();
-  const store = throughProxy();
+  const store = path.store();
   const refused: Promise<void>[] = [];
-  loseLastFlight(() => refused.push(proxy.refuse()));
+  path.loseLastFlight(() => refused.push(path.proxy.refuse()));
   const result = await store.transact(
     claim,
     async () => ({ kind: 'settle', settlement: COMPLETED, value: 1 }),
@@ -231,11 +195,11 @@ test('a transaction that can not find out what became of its COMMIT says so', as
 test.each(['claim', 'settle'] as const)(
   'a lost acknowledgement of %s is asked for again and found',
   async (which) => {
-    const store = throughProxy();
+    const store = path.store();
     await store.ping();
     const asked = request();
     const lost = loseAnswerAfter(which === 'claim' ? asked.operationId : 'succeeded');
-    proxy.setFaults({ onData: lost.onData });
+    path.proxy.setFaults({ onData: lost.onData });
     const cut = lost.swallowed.then((connection) => connection.reset());
     const result = await store.claim(asked);
     expect(result).toMatchObject({ won: true, claim: { attempt: 1 } });

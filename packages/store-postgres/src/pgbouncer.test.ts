@@ -48,7 +48,8 @@ describe.skipIf(typeof bouncer === 'string')('behind PgBouncer in transaction mo
     expect(applied.flat().toSorted()).toEqual(['attention', 'operations', 'purges', 'queue']);
   });
 
-  const open = () => db.store({ connection: url, preparedStatements: false });
+  const connection = { connectionString: url, connectionTimeoutMillis: 20_000 };
+  const open = () => db.store({ connection, preparedStatements: false });
   describeStore<pg.ClientBase>('the Postgres store', {
     async open() {
       const store = open();

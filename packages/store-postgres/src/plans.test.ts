@@ -65,9 +65,9 @@ async function explained(name: keyof Statements, values: readonly string[]) {
 
 // The whole table is some 3,000 blocks.
 const statements = [
-  ['stranded', ['20', '30000']],
+  ['stranded', ['20', '30000', '0', `'waiting-1'`]],
   ['backlog', []],
-  ['offer', ['20', '0']],
+  ['offer', ['20', '0', `'{p}'`]],
   ['listUndecided', [`'{suspended,dead}'`, 'NULL', `''`, '20']],
   ['listAccepted', [`'{accepted}'`, 'NULL', `''`, '20']],
   ['listAll', ['NULL', 'NULL', `'settled-5'`, '20']],

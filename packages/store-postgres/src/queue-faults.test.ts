@@ -1,59 +1,29 @@
 import type { Decision } from '@semel/server/store';
 import { isTransactionEndedByHandler } from '@semel/server/store';
-import { createTcpProxy, loseAnswerAfter, type TcpProxy } from '@semel/testing/faults';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { loseAnswerAfter } from '@semel/testing/faults';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import {
   COMPLETED,
   createFixture,
-  databaseUrl,
   enqueueRequest,
   type Fixture,
   random,
   request,
 } from './testing/fixture.ts';
+import { lossyPath } from './testing/lossy-path.ts';
 
 // Answers of the queue's and the decisions' writes get lost, on a real network path to a real server.
 
 const decision: Decision = { actor: 'operator:alice', reason: 'asked the provider' };
 const trace = { actor: 'worker' };
 let db: Fixture;
-let proxy: TcpProxy;
 beforeAll(async () => {
   db = await createFixture('queue_faults');
 });
 afterAll(() => db.close());
-beforeEach(async () => {
-  const { hostname, port } = new URL(databaseUrl);
-  proxy = await createTcpProxy({ target: { host: hostname, port: Number(port) } });
-});
-afterEach(() => proxy.close());
+const path = lossyPath(() => db);
 
-const throughProxy = () => db.store({ connection: proxy.url(databaseUrl) });
 const countOf = async (note: string) => (await db.effects()).filter((each) => each === note).length;
-
-/** Postgres commits, as `isCommitted` sees it; the answer never arrives. */
-async function loseAnswer(isCommitted: () => Promise<boolean>): Promise<void> {
-  const lost = loseAnswerAfter('COMMIT');
-  proxy.setFaults({ onData: lost.onData });
-  const connection = await lost.swallowed;
-  await vi.waitFor(async () => {
-    if (!(await isCommitted())) throw new Error('not committed yet');
-  });
-  connection.reset();
-}
-
-/** The last flight never arrives; the connection breaks. Once. */
-function loseLastFlight(then: () => void = () => {}): void {
-  let done = false;
-  proxy.setFaults({
-    onData(direction, chunk) {
-      if (done || direction !== 'toServer' || !chunk.includes('COMMIT')) return 'pass';
-      done = true;
-      then();
-      return 'reset';
-    },
-  });
-}
 
 /** A dead letter: its only attempt failed. */
 async function dead(): Promise<string> {
@@ -69,8 +39,9 @@ async function dead(): Promise<string> {
 test('work whose COMMIT was done and not answered is accepted, and sent once', async () => {
   const asked = enqueueRequest();
   const note = random();
-  const store = throughProxy();
-  const lost = loseAnswer(async () => (await db.store().find(asked.operationId)) !== undefined);
+  const store = path.store();
+  const reader = db.store();
+  const lost = path.loseAnswer(async () => (await reader.find(asked.operationId)) !== undefined);
   const result = await store.queue.enqueue(asked, (tx) => db.effect(tx, note));
   await lost;
   expect(result).toMatchObject({ won: true, record: { state: 'accepted', attempt: 0, version: 1 } });
@@ -80,8 +51,8 @@ test('work whose COMMIT was done and not answered is accepted, and sent once', a
 test('work whose COMMIT never arrived is accepted by a second try, and sent once', async () => {
   const asked = enqueueRequest();
   const note = random();
-  loseLastFlight();
-  const result = await throughProxy().queue.enqueue(asked, (tx) => db.effect(tx, note));
+  path.loseLastFlight();
+  const result = await path.store().queue.enqueue(asked, (tx) => db.effect(tx, note));
   expect(result).toMatchObject({ won: true, record: { operationId: asked.operationId } });
   expect(await countOf(note)).toBe(1);
 });
@@ -89,20 +60,20 @@ test('work whose COMMIT never arrived is accepted by a second try, and sent once
 test('work that was accepted unanswered and started by a worker meanwhile is still its caller’s', async () => {
   const asked = enqueueRequest();
   const worker = db.store();
-  const lost = loseAnswer(async () => {
+  const lost = path.loseAnswer(async () => {
     const { operationId } = asked;
     const { kind } = await worker.queue.start({ operationId, owner: random(), trace });
     return kind === 'started';
   });
-  const result = await throughProxy().queue.enqueue(asked, async () => {});
+  const result = await path.store().queue.enqueue(asked, async () => {});
   await lost;
   expect(result).toMatchObject({ won: true, record: { state: 'processing', attempt: 1 } });
 });
 
 test('a caller who can not be told what became of its work is told that the store is out of reach', async () => {
   const refused: Promise<void>[] = [];
-  loseLastFlight(() => refused.push(proxy.refuse()));
-  await expect(throughProxy().queue.enqueue(enqueueRequest(), async () => {})).rejects.toThrow(
+  path.loseLastFlight(() => refused.push(path.proxy.refuse()));
+  await expect(path.store().queue.enqueue(enqueueRequest(), async () => {})).rejects.toThrow(
     'store_unavailable: it is not known whether the operation was accepted; ask again',
   );
   await Promise.all(refused);
@@ -112,13 +83,10 @@ test('a redrive whose COMMIT was done and not answered is done, and sent once', 
   const operationId = await dead();
   const note = random();
   const state = async () => (await db.store().find(operationId))?.record.state;
-  const lost = loseAnswer(async () => (await state()) === 'accepted');
-  const result = await throughProxy().decisions.redrive(
-    operationId,
-    { grantAttempts: 3 },
-    (tx) => db.effect(tx, note),
-    decision,
-  );
+  const lost = path.loseAnswer(async () => (await state()) === 'accepted');
+  const result = await path
+    .store()
+    .decisions.redrive(operationId, { grantAttempts: 3 }, (tx) => db.effect(tx, note), decision);
   await lost;
   expect(result).toMatchObject({
     kind: 'done',
@@ -132,8 +100,8 @@ test.each(['redrive', 'resolve'] as const)(
   async (which) => {
     const operationId = await dead();
     const note = random();
-    const store = throughProxy();
-    loseLastFlight();
+    const store = path.store();
+    path.loseLastFlight();
     const made =
       which === 'redrive'
         ? store.decisions.redrive(operationId, { grantAttempts: 3 }, (tx) => db.effect(tx, note), decision)
@@ -156,8 +124,8 @@ test('a resolution whose COMMIT was done and not answered is done, with its effe
   const operationId = await dead();
   const note = random();
   const state = async () => (await db.store().find(operationId))?.record.state;
-  const lost = loseAnswer(async () => (await state()) === 'completed');
-  const result = await throughProxy().decisions.resolve(
+  const lost = path.loseAnswer(async () => (await state()) === 'completed');
+  const result = await path.store().decisions.resolve(
     operationId,
     async (tx) => {
       await db.effect(tx, note);
@@ -174,12 +142,10 @@ test('a resolution whose COMMIT was done and not answered is done, with its effe
 test('a decision whose COMMIT can not be found out is said to be unknown', async () => {
   const operationId = await dead();
   const refused: Promise<void>[] = [];
-  loseLastFlight(() => refused.push(proxy.refuse()));
-  const made = throughProxy().decisions.resolve(
-    operationId,
-    async () => ({ to: 'failed', outcome: '{}' }),
-    decision,
-  );
+  path.loseLastFlight(() => refused.push(path.proxy.refuse()));
+  const made = path
+    .store()
+    .decisions.resolve(operationId, async () => ({ to: 'failed', outcome: '{}' }), decision);
   await expect(made).rejects.toThrow('it is not known whether the decision was written');
   await Promise.all(refused);
 });
@@ -187,7 +153,7 @@ test('a decision whose COMMIT can not be found out is said to be unknown', async
 test.each(['release', 'cancel'] as const)(
   'a lost acknowledgement of %s is asked for again and found',
   async (which) => {
-    const store = throughProxy();
+    const store = path.store();
     await store.ping();
     let { operationId } = enqueueRequest();
     if (which === 'cancel') {
@@ -200,7 +166,7 @@ test.each(['release', 'cancel'] as const)(
       operationId = claimed.won ? claimed.claim.operationId : '';
     }
     const lost = loseAnswerAfter(decision.reason);
-    proxy.setFaults({ onData: lost.onData });
+    path.proxy.setFaults({ onData: lost.onData });
     const cut = lost.swallowed.then((connection) => connection.reset());
     const made =
       which === 'release'
@@ -218,11 +184,11 @@ test.each(['release', 'cancel'] as const)(
 test('a lost acknowledgement of start is asked for again and found, with the work', async () => {
   const asked = enqueueRequest();
   await db.store().queue.enqueue(asked, async () => {});
-  const store = throughProxy();
+  const store = path.store();
   await store.ping();
   const owner = random();
   const lost = loseAnswerAfter(owner);
-  proxy.setFaults({ onData: lost.onData });
+  path.proxy.setFaults({ onData: lost.onData });
   const cut = lost.swallowed.then((connection) => connection.reset());
   const started = await store.queue.start({ operationId: asked.operationId, owner, trace });
   await cut;
@@ -242,10 +208,10 @@ test.each([
   await db.store().queue.enqueue(asked, async () => {});
   const started = await db.store().queue.start({ operationId: asked.operationId, owner: random(), trace });
   if (started.kind !== 'started') throw new Error(started.kind);
-  const store = throughProxy();
+  const store = path.store();
   await store.ping();
   const lost = loseAnswerAfter('busy');
-  proxy.setFaults({ onData: lost.onData });
+  path.proxy.setFaults({ onData: lost.onData });
   const cut = lost.swallowed.then((connection) => connection.reset());
   expect(await store.settle(started.claim, end, trace)).toEqual({ kind: 'settled' });
   await cut;

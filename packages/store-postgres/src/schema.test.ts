@@ -1,16 +1,15 @@
 import type { Claim, Store } from '@semel/server/store';
-import pg from 'pg';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { createPostgresStore, migratePostgres } from './index.ts';
+import { createPostgresStore } from './index.ts';
 import {
   COMPLETED,
   createFixture,
-  databaseUrl,
   enqueueRequest,
   type Fixture,
   random,
   request,
 } from './testing/fixture.ts';
+import { ownDatabase } from './testing/own-database.ts';
 
 let db: Fixture;
 beforeAll(async () => {
@@ -38,14 +37,10 @@ test.each([
   { mode: 'queued', updates: 600 },
 ] as const)(
   'renewals and ends of $mode attempts are HOT updates',
-  { retry: 4 },
+  { retry: 4, timeout: 120_000 },
   async ({ mode, updates }) => {
-    const name = `semel_hot_${random()}`;
-    await db.sql(`CREATE DATABASE ${name}`);
-    const url = new URL(databaseUrl);
-    url.pathname = `/${name}`;
-    await migratePostgres({ connection: url.href });
-    const store = createPostgresStore({ connection: url.href });
+    const own = await ownDatabase(db.pool);
+    const store = createPostgresStore({ connection: own.connection });
     const claims = await Promise.all(
       Array.from({ length: 200 }, async () => {
         if (mode === 'queued') return startedOn(store);
@@ -59,17 +54,14 @@ test.each([
     for (const claim of claims.slice(0, half)) await store.settle(claim, RESCHEDULED, trace);
     for (const claim of claims.slice(half)) await store.settle(claim, COMPLETED, trace);
     await store.close(); // a backend's statistics are complete when it has ended
-    const client = new pg.Client({ connectionString: url.href });
-    await client.connect();
     const counted = await vi.waitFor(async () => {
-      const { rows } = await client.query<{ updated: number; hot: number }>(
+      const [row] = await own.sql<{ updated: number; hot: number }>(
         `SELECT n_tup_upd::int AS updated, n_tup_hot_upd::int AS hot FROM pg_stat_user_tables WHERE relname = 'operation'`,
       );
-      if ((rows[0]?.updated ?? 0) < updates) throw new Error(`${rows[0]?.updated} updates counted`);
-      return rows[0];
-    }, 10_000);
-    await client.end();
-    await db.sql(`DROP DATABASE ${name} WITH (FORCE)`);
+      if ((row?.updated ?? 0) < updates) throw new Error(`${row?.updated} updates counted`);
+      return row;
+    }, 20_000);
+    await own.drop();
     expect(counted?.updated).toBe(updates);
     expect(counted?.hot).toBeGreaterThan(mode === 'leased' ? 360 : 350);
   },

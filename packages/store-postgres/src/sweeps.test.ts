@@ -35,7 +35,12 @@ test('an orphan sweep costs the new rows and the live ones, however many have en
   const { examined, changed } = await store.sweepOrphans({ limit: 100, trace });
   expect({ examined, changed }).toEqual({
     examined: 2,
-    changed: [{ operationId: orphan.operationId, procedure: 'payments.create', scope: 'tenant-1' }],
+    changed: [
+      {
+        ...{ operationId: orphan.operationId, procedure: 'payments.create', scope: 'tenant-1' },
+        ...{ key: orphan.key, attempt: 1, state: 'suspended' },
+      },
+    ],
   });
   if (live.won) await store.settle(live.claim, COMPLETED, trace);
 });

@@ -61,7 +61,7 @@ test('whoever comes between a refusal and its record is let through, and the ref
     await other.query('BEGIN');
     comes = other.query('SELECT pg_advisory_xact_lock($1)', [rows[0].lock]);
     const waits = 'SELECT 1 FROM pg_locks WHERE NOT granted AND pid = $1';
-    await expect.poll(() => db.sql(waits, [pid])).toHaveLength(1);
+    await expect.poll(() => db.sql(waits, [pid]), { timeout: 20_000 }).toHaveLength(1);
     return { settlement: FAILED, effects: 'discard', value: 1 };
   });
   await comes;
@@ -222,8 +222,10 @@ test('a transaction that idles longer than the limit is ended by the server, and
 
 test('no transaction is left open by any of these', async () => {
   await expect
-    .poll(() =>
-      db.sql(`SELECT query FROM pg_stat_activity WHERE query LIKE '%{s}%' AND state LIKE 'idle in trans%'`),
+    .poll(
+      () =>
+        db.sql(`SELECT query FROM pg_stat_activity WHERE query LIKE '%{s}%' AND state LIKE 'idle in trans%'`),
+      { timeout: 20_000 },
     )
     .toEqual([]);
 });

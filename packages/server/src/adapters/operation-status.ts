@@ -1,7 +1,20 @@
-import type { OperationStatus } from '@semel/contract/v1/pure';
+import type { OperationStatus, StatusInput } from '@semel/contract/v1/pure';
+import { isWithin } from '../admission/scope.ts';
 import type { Engine } from '../engine/engine.ts';
 import { pollAfterMs } from '../engine/poll-hint.ts';
-import type { Sighting } from '../store/port.ts';
+import type { Sighting, Store } from '../store/port.ts';
+
+/** The principal's own operation; another's looks like none. */
+export async function ownOperation(
+  store: Store<unknown>,
+  asked: StatusInput,
+  principal: string,
+): Promise<Sighting | undefined> {
+  const found = await ('operationId' in asked
+    ? store.find(asked.operationId)
+    : store.lookup({ scope: principal, procedure: asked.procedure, key: asked.key }));
+  return found !== undefined && isWithin(found.record.scope, principal) ? found : undefined;
+}
 
 /** What is known about an operation, for whoever may know it: the same on every carrier. */
 export async function statusFrom(

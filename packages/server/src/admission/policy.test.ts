@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { createMemoryJobs } from '../jobs/memory-jobs.ts';
 import { createSemel } from '../semel.ts';
 import { createMemoryStore } from '../store/memory.ts';
-import { policyFrom, policyOn } from './policy.ts';
+import { type IdempotencyPolicy, policyFrom, policyOn } from './policy.ts';
 
 test('fills in the documented defaults', () => {
   expect(policyFrom({ mode: 'leased' })).toMatchObject({
@@ -91,5 +91,11 @@ test('queued work needs jobs, and a store with transactions', () => {
   expect(() => policyOn(weakly.engine, { mode: 'queued' })).toThrow('a store with transactions');
   expect(policyOn(createSemel({ store, jobs, recovery: false }).engine, { mode: 'queued' }).mode).toBe(
     'queued',
+  );
+});
+
+test.each(['scope', 'fingerprint', 'finalErrors'])('a %s that is no function is refused', (field) => {
+  expect(() => policyFrom({ mode: 'leased', [field]: 'userId' } as IdempotencyPolicy)).toThrow(
+    `idempotency policy: ${field} must be a function`,
   );
 });

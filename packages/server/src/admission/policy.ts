@@ -1,6 +1,7 @@
 import type { Engine } from '../engine/engine.ts';
 import type { Policy, Resolver } from '../engine/policy.ts';
 import type { OperationMode, RecordedPolicy } from '../store/port.ts';
+import { backoffIn, HOUR, policyFields, SECOND, waitMsIn } from './policy-fields.ts';
 
 /**
  * What a procedure promises about repetition: `.meta({ idempotency: { mode: 'leased' } })`.
@@ -89,9 +90,6 @@ export interface IdempotencyPolicy {
   readonly isolation?: 'read committed' | 'repeatable read' | 'serializable';
 }
 
-const SECOND = 1000;
-const HOUR = 3_600_000;
-
 /** A mistyped field would leave its default in force without a word. */
 const FIELDS: ReadonlySet<string> = new Set<keyof IdempotencyPolicy>([
   'mode',
@@ -123,7 +121,11 @@ export class PolicyError extends Error {
   override readonly name = 'PolicyError';
 }
 
-/** For adapters: a policy that this server can keep. @throws PolicyError also for what its store or its key ring can't do */
+/**
+ * For adapters: a policy that this server can keep.
+ *
+ * @throws PolicyError as {@link policyFrom} does, and for what this server's store, jobs or key ring can't do
+ */
 export function policyOn<Tx>(
   engine: Pick<Engine<Tx>, 'store' | 'encrypts' | 'queues'>,
   input: IdempotencyPolicy,
@@ -145,30 +147,15 @@ export function policyOn<Tx>(
   return policy;
 }
 
-/** @throws PolicyError naming every field that is wrong. */
+/**
+ * With every default filled in, and checked against itself. What a store or a key ring can do is {@link policyOn}'s to say.
+ *
+ * @throws PolicyError naming every field that is wrong
+ */
 export function policyFrom(input: IdempotencyPolicy): Policy {
-  const problems: string[] = Object.keys(input)
-    .filter((field) => !FIELDS.has(field))
-    .map((field) => `there is no field ${field} (durations end in Ms)`);
-  const duration = (field: keyof IdempotencyPolicy, fallback: number, min: number, max: number): number => {
-    const value = (input[field] as number | undefined) ?? fallback;
-    if (!Number.isSafeInteger(value) || value < min || value > max) {
-      problems.push(`${field} must be a whole number between ${min} and ${max}, not ${String(value)}`);
-    }
-    return value;
-  };
-  const oneOf = <T extends string | number>(
-    field: keyof IdempotencyPolicy,
-    fallback: T,
-    allowed: readonly T[],
-  ): T => {
-    const value = (input[field] as T | undefined) ?? fallback;
-    if (!allowed.includes(value))
-      problems.push(`${field} must be one of ${allowed.join(', ')}, not ${String(value)}`);
-    return value;
-  };
-
-  const mode = input.mode;
+  const fields = policyFields(input, FIELDS);
+  const { problems, duration, oneOf } = fields;
+  const { mode } = input;
   if (mode !== 'atomic' && mode !== 'leased' && mode !== 'queued') {
     problems.push(`mode must be 'atomic', 'leased' or 'queued', not ${String(mode)}`);
   }
@@ -179,54 +166,16 @@ export function policyFrom(input: IdempotencyPolicy): Policy {
       "onCrash: 'resume' needs effects: 'steps': without child keys a second attempt could act twice",
     );
   }
-  const inFlight = input.inFlight ?? { waitMs: SECOND };
-  const waitMs = inFlight === 'conflict' ? 0 : inFlight.waitMs;
-  if (!Number.isSafeInteger(waitMs) || waitMs < 0 || waitMs > 60 * SECOND) {
-    problems.push(`inFlight.waitMs must be between 0 and 60000, not ${String(waitMs)}`);
-  }
-  if (input.encrypt !== undefined && typeof input.encrypt !== 'boolean') {
-    problems.push(`encrypt must be true or false, not ${String(input.encrypt)}`);
-  }
-  const { minMs = SECOND, maxMs = 300 * SECOND } = input.backoff ?? {};
-  if (
-    !Number.isSafeInteger(minMs) ||
-    !Number.isSafeInteger(maxMs) ||
-    minMs < 1 ||
-    maxMs < minMs ||
-    maxMs > 24 * HOUR
-  ) {
-    problems.push(
-      `backoff must be { minMs, maxMs } in whole numbers, 1 ≤ minMs ≤ maxMs ≤ ${24 * HOUR}, not ${JSON.stringify(input.backoff)}`,
-    );
-  }
-  const { deadLetterOwner, resolve } = input;
-  if (
-    deadLetterOwner !== undefined &&
-    !(typeof deadLetterOwner === 'string' && /^[^\p{Cc}\p{Cs}]{1,200}$/u.test(deadLetterOwner))
-  ) {
-    problems.push('deadLetterOwner must be 1 to 200 characters without control characters');
-  }
-  for (const field of ['backoff', 'deadLetterOwner'] as const) {
-    if (input[field] !== undefined && mode !== 'queued') problems.push(`${field} belongs to mode 'queued'`);
-  }
-  if (resolve !== undefined && (typeof resolve !== 'function' || mode === 'atomic')) {
-    problems.push(
-      "resolve must be a function, in mode 'leased' or 'queued': an atomic operation never waits for a decision",
-    );
-  }
-  const leaseMs = duration('leaseMs', 30 * SECOND, 100, 24 * HOUR);
+  const waitMs = waitMsIn(input.inFlight, problems);
   const recorded: RecordedPolicy = {
     mode,
     onCrash,
-    leaseMs,
+    leaseMs: duration('leaseMs', 30 * SECOND, 100, 24 * HOUR),
     maxRunMs: duration('maxRunMs', mode === 'atomic' ? 15 * SECOND : 900 * SECOND, 50, 24 * HOUR),
     maxAttempts: duration('maxAttempts', mode === 'queued' ? 10 : 20, 1, 10_000),
     downstreamWindowMs: duration('downstreamWindowMs', 20 * HOUR, 1, 10 * 365 * 24 * HOUR),
     ttlMs: duration('ttlMs', 24 * HOUR, SECOND, 10 * 365 * 24 * HOUR),
   };
-  if (input.name !== undefined && !/^[\x21-\x7e]{1,200}$/.test(input.name)) {
-    problems.push('name must be 1 to 200 visible ASCII characters');
-  }
   const policy: Policy = {
     ...recorded,
     mode,
@@ -241,12 +190,40 @@ export function policyFrom(input: IdempotencyPolicy): Policy {
     isFinal: input.finalErrors,
     maxOutcomeBytes: duration('maxOutcomeBytes', 1_048_576, 64, 64 * 1_048_576),
     encrypt: input.encrypt,
-    backoff: { minMs, maxMs },
-    deadLetterOwner,
-    resolve,
+    backoff: backoffIn(input.backoff, problems),
+    deadLetterOwner: input.deadLetterOwner,
+    resolve: input.resolve,
     isolation: oneOf('isolation', 'read committed', ['read committed', 'repeatable read', 'serializable']),
     recorded,
   };
+  for (const field of ['scope', 'fingerprint', 'finalErrors'] as const) fields.function(field);
+  problems.push(...problemsIn(input));
   if (problems.length > 0) throw new PolicyError(`idempotency policy: ${problems.join('; ')}`);
   return policy;
+}
+
+/** What is wrong with fields that are taken as they are. */
+function problemsIn({ mode, name, backoff, deadLetterOwner, resolve, encrypt }: IdempotencyPolicy): string[] {
+  const problems: string[] = [];
+  if (encrypt !== undefined && typeof encrypt !== 'boolean') {
+    problems.push(`encrypt must be true or false, not ${String(encrypt)}`);
+  }
+  if (
+    deadLetterOwner !== undefined &&
+    !(typeof deadLetterOwner === 'string' && /^[^\p{Cc}\p{Cs}]{1,200}$/u.test(deadLetterOwner))
+  ) {
+    problems.push('deadLetterOwner must be 1 to 200 characters without control characters');
+  }
+  for (const [field, given] of Object.entries({ backoff, deadLetterOwner })) {
+    if (given !== undefined && mode !== 'queued') problems.push(`${field} belongs to mode 'queued'`);
+  }
+  if (resolve !== undefined && (typeof resolve !== 'function' || mode === 'atomic')) {
+    problems.push(
+      "resolve must be a function, in mode 'leased' or 'queued': an atomic operation never waits for a decision",
+    );
+  }
+  if (name !== undefined && !/^[\x21-\x7e]{1,200}$/.test(name)) {
+    problems.push('name must be 1 to 200 visible ASCII characters');
+  }
+  return problems;
 }

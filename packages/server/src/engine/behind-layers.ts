@@ -1,8 +1,7 @@
 import type { Layers } from '../store/layers.ts';
 import { type EngineContext, identityOf } from './engine-context.ts';
-import { randomId } from './random-id.ts';
 import { replayedFrom } from './replay.ts';
-import type { RunRequest, RunResult } from './request.ts';
+import type { Call, RunResult } from './request.ts';
 
 /**
  * How long somebody else's being at it is believed without asking the store of record: a server that died holding it, or
@@ -10,34 +9,29 @@ import type { RunRequest, RunResult } from './request.ts';
  */
 const MAX_BELIEVED_MS = 1000;
 
-/**
- * Asks the layers first; what they don't answer, `run` does on the store of record.
- *
- * @param run gets the owner of this execution, the same that the layers were told
- */
+/** How a mode runs a call on the store of record. */
+export type RunOnAuthority<Tx> = (context: EngineContext<Tx>, call: Call<Tx>) => Promise<RunResult>;
+
+/** Asks the layers first, as the call's owner; what they don't answer, `run` does on the store of record. */
 export function behindLayers<Tx>(
   context: EngineContext<Tx>,
-  request: RunRequest,
-  deadline: number,
-  run: (owner: string) => Promise<RunResult>,
+  call: Call<Tx>,
+  run: RunOnAuthority<Tx>,
 ): Promise<RunResult> {
   const { layers } = context;
-  const owner = randomId();
-  return layers === undefined ? run(owner) : askFirst(context, layers, request, owner, deadline, run);
+  return layers === undefined ? run(context, call) : askFirst(context, layers, call, run);
 }
 
 async function askFirst<Tx>(
   context: EngineContext<Tx>,
   layers: Layers,
-  request: RunRequest,
-  owner: string,
-  deadline: number,
-  run: (owner: string) => Promise<RunResult>,
+  call: Call<Tx>,
+  run: RunOnAuthority<Tx>,
 ): Promise<RunResult> {
   try {
-    return (await ask(context, layers, request, owner, deadline)) ?? (await run(owner));
+    return (await ask(context, layers, call)) ?? (await run(context, call));
   } finally {
-    layers.done(identityOf(request), owner);
+    layers.done(identityOf(call.request), call.owner);
   }
 }
 
@@ -48,9 +42,7 @@ async function askFirst<Tx>(
 async function ask<Tx>(
   context: EngineContext<Tx>,
   layers: Layers,
-  request: RunRequest,
-  owner: string,
-  deadline: number,
+  { request, owner, deadline }: Call<Tx>,
 ): Promise<RunResult | undefined> {
   const { policy } = request;
   const holdMs = policy.mode === 'atomic' ? policy.maxRunMs : policy.leaseMs;

@@ -10,12 +10,14 @@ import { pollUntil } from './wait.ts';
 const MAX_ROUNDS = 8;
 
 export type Consulted =
-  | { readonly answer: RunResult }
+  | { readonly answer: RunResult; readonly take?: never }
   /** The request may try to run: as a new operation, or by taking this record over. */
   | {
       readonly answer: undefined;
-      readonly take?: { readonly record: OperationRecord; readonly cause: TakeCause };
+      readonly take: { readonly record: OperationRecord; readonly cause: TakeCause } | undefined;
     };
+
+const MAY_CLAIM: Consulted = { answer: undefined, take: undefined };
 
 /**
  * What a record says to a request, running nothing: a replay, a refusal, `in_flight` when somebody is still at it at the
@@ -33,14 +35,12 @@ export async function consult<Tx>(
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const decision = decide(found, asking);
     if (found === undefined) {
-      return decision.do === 'refuse'
-        ? { answer: refused(context, request, decision.code) }
-        : { answer: undefined };
+      return decision.do === 'refuse' ? { answer: refused(context, request, decision.code) } : MAY_CLAIM;
     }
     const { record } = found;
     switch (decision.do) {
       case 'claim':
-        return { answer: undefined };
+        return MAY_CLAIM;
       case 'take':
         return { answer: undefined, take: { record, cause: decision.cause } };
       case 'replay':

@@ -171,6 +171,14 @@ describe('what was queued', () => {
     expect(judge({ ...overdue, firstClaimedAt: NOW - 21 * HOUR }, QUEUED)).toEqual({ do: 'suspend' });
   });
 
+  test('is left to the sweep when its last attempt was lost: a dead letter, not suspended by who happens to ask', () => {
+    const last = { ...overdue, attempt: 20 };
+    expect(judge(last, QUEUED)).toEqual({ do: 'accepted' });
+    expect(judge(last)).toEqual({ do: 'wait', retryAfterMs: 250 });
+    expect(judge(last, UNREADABLE)).toMatchObject({ do: 'refuse', code: 'outcome_unknown' });
+    expect(judge({ ...last, firstClaimedAt: NOW - 21 * HOUR }, QUEUED)).toEqual({ do: 'suspend' });
+  });
+
   test('is refused to another request, and replayed once it is settled, as any other', () => {
     expect(judge({ state: 'accepted', policy: queued }, { ...QUEUED, ...OTHER })).toEqual({
       do: 'refuse',

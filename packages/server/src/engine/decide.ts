@@ -73,13 +73,15 @@ export function decide(found: Sighting | undefined, asking: Asking): Decision {
       return asking.queued === true ? { do: 'accepted' } : { do: 'wait', retryAfterMs: IN_FLIGHT_RETRY_MS };
     case 'processing': {
       const left = (record.leaseUntil ?? 0) - now;
-      const resumable = record.policy.onCrash === 'resume' && mayTakeOver(record, now);
-      // What was queued is restarted by its job, never by a request, whatever today's policy says.
+      const goesOn = record.policy.onCrash === 'resume' && isWithinWindow(record, now);
+      // What was queued is restarted by its job, and if it was its last attempt made a dead letter by the sweep: never
+      // by a request, whatever today's policy says.
       const byWorker = record.policy.mode === 'queued';
-      if (byWorker && asking.queued === true && (left > 0 || resumable)) return { do: 'accepted' };
+      if (byWorker && asking.queued === true && (left > 0 || goesOn)) return { do: 'accepted' };
       if (left > 0) return { do: 'wait', retryAfterMs: Math.min(Math.ceil(left), IN_FLIGHT_RETRY_MS) };
-      if (byWorker && resumable) return { do: 'wait', retryAfterMs: IN_FLIGHT_RETRY_MS };
-      return asking.continues !== false && resumable ? { do: 'take', cause: 'overtaken' } : { do: 'suspend' };
+      if (byWorker && goesOn) return { do: 'wait', retryAfterMs: IN_FLIGHT_RETRY_MS };
+      const mayTake = goesOn && hasAttempts(record) && asking.continues !== false;
+      return mayTake ? { do: 'take', cause: 'overtaken' } : { do: 'suspend' };
     }
   }
 }
@@ -93,8 +95,9 @@ function decideUnjudged({ record, now }: Sighting): Decision {
   const left = record.state === 'accepted' ? IN_FLIGHT_RETRY_MS : (record.leaseUntil ?? 0) - now;
   if (left > 0) return { do: 'wait', retryAfterMs: Math.min(Math.ceil(left), IN_FLIGHT_RETRY_MS) };
   // The record itself says so. One that may resume is left to a server that has the key.
-  const resumable = record.policy.onCrash === 'resume' && mayTakeOver(record, now);
-  if (record.state === 'processing' && !resumable) return { do: 'suspend' };
+  const goesOn = record.policy.onCrash === 'resume' && isWithinWindow(record, now);
+  const isEnded = !goesOn || (record.policy.mode !== 'queued' && !hasAttempts(record));
+  if (record.state === 'processing' && isEnded) return { do: 'suspend' };
   return { do: 'refuse', code: 'outcome_unknown', retryAfterMs: UNKNOWN_RETRY_MS, unreadable: true };
 }
 
@@ -103,7 +106,10 @@ export function isReusable(record: OperationRecord, now: number): boolean {
   return record.expiresAt !== undefined && now >= record.expiresAt + EXPIRY_GRACE_MS;
 }
 
-/** Attempts (an input that kills every process must not be tried for ever) and the downstream window, as recorded. */
-function mayTakeOver({ attempt, firstClaimedAt, policy }: OperationRecord, now: number): boolean {
-  return attempt < policy.maxAttempts && now <= firstClaimedAt + policy.downstreamWindowMs;
+/** As recorded: an input that kills every process must not be tried for ever. */
+const hasAttempts = ({ attempt, policy }: OperationRecord): boolean => attempt < policy.maxAttempts;
+
+/** Other services still know the keys of the first attempt. */
+function isWithinWindow({ firstClaimedAt, policy }: OperationRecord, now: number): boolean {
+  return now <= firstClaimedAt + policy.downstreamWindowMs;
 }

@@ -53,16 +53,17 @@ export function storedFingerprint<Tx>({ sealing }: EngineContext<Tx>, request: R
 }
 
 /** Only what identifies: a record or a claim also holds the owner, the fingerprint and the outcome, which events never carry. */
-export const subjectOf = (
+export function subjectOf(
   { scope, procedure, key }: OperationIdentity,
   operation?: { readonly operationId?: string; readonly attempt?: number },
-): EventSubject => ({
-  scope,
-  procedure,
-  key,
-  ...(operation?.operationId !== undefined && { operationId: operation.operationId }),
-  ...(operation?.attempt !== undefined && { attempt: operation.attempt }),
-});
+): EventSubject {
+  const operationId = operation?.operationId;
+  const attempt = operation?.attempt;
+  if (operationId === undefined) return { scope, procedure, key };
+  return attempt === undefined
+    ? { scope, procedure, key, operationId }
+    : { scope, procedure, key, operationId, attempt };
+}
 
 /** A refusal of the engine: what the wire calls a problem. Never changes an operation's record. */
 export function refused<Tx>(

@@ -7,12 +7,14 @@ import { isStoreUnavailable, type OperationRecord, type Store, StoreUnavailable 
 import type { Emit } from '../telemetry/events.ts';
 import type { WatchCalls } from '../telemetry/misuse/observer.ts';
 import { withSpan } from '../telemetry/tracing.ts';
+import { behindLayers } from './behind-layers.ts';
 import { type EngineContext, identityKey, refused, subjectOf } from './engine-context.ts';
 import { createJoining } from './joining.ts';
 import { createLeases } from './leases.ts';
 import type { Operation } from './operation.ts';
+import { randomId } from './random-id.ts';
 import { createRecentKeys } from './recent-keys.ts';
-import type { Handler, RunRequest, RunResult } from './request.ts';
+import type { Call, Handler, RunRequest, RunResult } from './request.ts';
 import { runAtomic } from './run-atomic.ts';
 import { runLeased } from './run-leased.ts';
 import { type NestedCall, runNested } from './run-nested.ts';
@@ -33,6 +35,7 @@ const attributesOf = (result: RunResult): Attributes =>
         'idempotency.operation.id': result.operationId,
       };
 
+/** The engine of one process: adapters bring it admitted calls. */
 export interface Engine<Tx> {
   readonly store: Store<Tx>;
   /** One keyed call. Throws only a handler's own transient error, or a broken store's. */
@@ -52,22 +55,19 @@ export interface Engine<Tx> {
   /** Attempts running in this process, a worker's included. */
   readonly active: number;
   /**
-   * Refuses new work with `store_unavailable` (503) and waits for what runs. At the deadline the signals of the rest
-   * abort, and operations that may resume are released for another server. @returns how many still ran then
+   * Refuses new work with `store_unavailable` (503) and waits for what runs. At the deadline the signals of leased attempts
+   * abort, and operations that may resume are released for another server; atomic ones are left to their transactions, of which
+   * nothing remains unless they commit. @returns how many still ran then
    */
   drain(deadlineMs: number): Promise<number>;
+  /** Refuses new work, and renews no leases any more: drain first. */
   close(): void;
 }
 
 /** How long a caller whom this process has no room for, or who comes at its end, should stay away. */
 const TURNED_AWAY_MS = 1000;
 
-/**
- * @param maxRunning calls at work in this process at the same time; more are turned away with `store_unavailable`, before
- *   anything is begun: a queue without end would answer everybody too late.
- * @param maxWaiters callers that may wait for another's answer at the same time; more get `in_flight` at once.
- */
-export function createEngine<Tx>(options: {
+interface EngineOptions<Tx> {
   readonly store: Store<Tx>;
   readonly sealing: Sealing;
   readonly emit: Emit;
@@ -75,32 +75,35 @@ export function createEngine<Tx>(options: {
   readonly layers?: Layers | undefined;
   /** @default none: nothing is queued */
   readonly jobs?: Jobs<Tx> | undefined;
+  /**
+   * Calls at work in this process at the same time; more are turned away with `store_unavailable`, before anything is begun: a
+   * queue without end would answer everybody too late.
+   */
   readonly maxRunning: number;
+  /** Callers that may wait for another's answer at the same time; more get `in_flight` at once. */
   readonly maxWaiters: number;
   /** Sees every keyed call and its result. @default nobody */
   readonly watch?: WatchCalls | undefined;
-}): Engine<Tx> {
+}
+
+export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
   const { store, sealing, emit, layers, jobs, maxRunning, watch = (run) => run } = options;
   const leases = createLeases(store);
   const waiters = createWaiters(options.maxWaiters);
   const context: EngineContext<Tx> = { store, sealing, emit, layers, jobs, leases, waiters };
   const joining = createJoining(context);
   const recent = createRecentKeys();
+  const modes = { atomic: runAtomic<Tx>, leased: runLeased<Tx>, queued: runQueued<Tx> };
   let active = 0;
   let draining = false;
 
   async function runOnce(request: RunRequest, handler: Handler<Tx>, id: string): Promise<RunResult> {
     const mayBeRetry = (request.ageMs ?? 0) >= 1000 || recent.has(id);
     recent.add(id);
+    const deadline = performance.now() + request.policy.waitMs;
+    const call: Call<Tx> = { request, handler, mayBeRetry, owner: randomId(), deadline };
     try {
-      switch (request.policy.mode) {
-        case 'atomic':
-          return await runAtomic(context, request, handler, mayBeRetry);
-        case 'leased':
-          return await runLeased(context, request, handler, mayBeRetry);
-        case 'queued':
-          return await runQueued(context, request, handler, mayBeRetry);
-      }
+      return await behindLayers(context, call, modes[request.policy.mode]);
     } catch (error) {
       // Thrown by the store before anything began; what a handler throws is never a StoreUnavailable of ours unless a
       // nested call was refused so, and then 503 with the same key is right as well.
@@ -166,7 +169,7 @@ export function createEngine<Tx>(options: {
               id,
             ),
           );
-          span.setAttributes(attributesOf(result));
+          if (span.isRecording()) span.setAttributes(attributesOf(result));
           return result;
         });
       } finally {

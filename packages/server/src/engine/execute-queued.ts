@@ -2,7 +2,7 @@ import { isSettled, type Job } from '@semel/contract/v1/pure';
 import { backoffMs } from '../jobs/backoff.ts';
 import { freshJobId, jobId } from '../jobs/job-id.ts';
 import { jobOf } from '../jobs/job-of.ts';
-import { type Claim, isStoreUnavailable, type Trace } from '../store/port.ts';
+import { type Claim, isStoreUnavailable, type Sighting, type Store, type Trace } from '../store/port.ts';
 import type { QueuedWork, StartResult } from '../store/queue-port.ts';
 import { activeTraceId, spanContextOf, withJobSpan } from '../telemetry/tracing.ts';
 import { type FailedForNow, runAttempt } from './attempt.ts';
@@ -30,6 +30,8 @@ export type Executed =
   | 'not_now'
   /** No such operation. */
   | 'absent'
+  /** Its time hasn't come: the job was put back until then. */
+  | 'early'
   /** This worker doesn't have the procedure: the job was put back. */
   | 'elsewhere';
 
@@ -57,14 +59,20 @@ async function deliver<Tx>(
   job: Job,
   owner: string,
 ): Promise<Executed> {
+  let givenUp = false;
   if (!procedures.has(job.procedure)) {
-    const elsewhere = await putBack(context, procedures, job);
-    if (elsewhere !== undefined) return elsewhere;
+    const dealtWith = await putBack(context, procedures, job);
+    if (typeof dealtWith === 'string') return dealtWith;
+    ({ givenUp } = dealtWith);
   }
   const traceId = activeTraceId() ?? spanContextOf(job.traceparent)?.traceId;
   const trace: Trace = traceId === undefined ? { actor: 'worker' } : { actor: 'worker', traceId };
   const askedAt = performance.now();
   const started = await start(context, { operationId: job.operationId, owner, trace });
+  if (started.kind === 'early') {
+    // It may be the only one there is, come too soon by the queue's clock; a job too many is refused then as well.
+    await context.jobs?.send(undefined, job, { id: freshJobId(), delayMs: started.dueInMs });
+  }
   if (started.kind !== 'started') return started.kind;
   const { claim, work, cause } = started;
   const waitedMs = claim.attempt === 1 ? { waitedMs: Math.max(0, claim.now - claim.createdAt) } : undefined;
@@ -72,7 +80,11 @@ async function deliver<Tx>(
   try {
     // A job is only a hint: which procedure it is the record says.
     const procedure = procedures.get(claim.procedure);
-    await whileHeld(context, claim, runStarted(context, procedure, claim, work, { trace, askedAt, job }));
+    await whileHeld(
+      context,
+      claim,
+      runStarted(context, procedure, claim, work, { trace, askedAt, job, givenUp }),
+    );
   } catch (error) {
     // A handler whose output can't be stored has settled all the same; anything else is tried again.
     const found = await context.store.find(claim.operationId);
@@ -117,27 +129,41 @@ async function start<Tx>(
   }
 }
 
-/** `undefined`: only the job's name for it is wrong, it is one of ours. */
+/** Says otherwise that it has to be started all the same: the job's name for it was wrong and it is one of ours, or nobody has it. */
 async function putBack<Tx>(
   { store, jobs, emit }: EngineContext<Tx>,
   procedures: WorkerProcedures<Tx>,
   job: Job,
-): Promise<Executed | undefined> {
+): Promise<Executed | { readonly givenUp: boolean }> {
   const found = await store.find(job.operationId);
   if (found === undefined) return 'absent';
   const { operationId, scope, procedure, state } = found.record;
-  if (procedures.has(procedure)) return undefined;
+  if (procedures.has(procedure)) return { givenUp: false };
   if (isSettled(state) || state === 'suspended' || state === 'dead') return 'not_now';
+  if (await isEverybodysMiss(store, found)) return { givenUp: true };
   emit({ type: 'unknown_procedure', operationId, scope, procedure });
   const delayMs = ELSEWHERE_MS.minMs + Math.floor(Math.random() * (ELSEWHERE_MS.maxMs - ELSEWHERE_MS.minMs));
   await jobs?.send(undefined, jobOf(found.record, job.traceparent), { id: freshJobId(), delayMs });
   return 'elsewhere';
 }
 
+/**
+ * It was tried, so nobody can cancel it any more, and has been due for a whole downstream window (20 hours) without a worker that
+ * has its procedure: its steps may not run any more. Were it put back for ever nobody could decide about it: its owner gets it.
+ */
+async function isEverybodysMiss<Tx>(store: Store<Tx>, { record, now }: Sighting): Promise<boolean> {
+  const { operationId, state, attempt, firstClaimedAt, policy } = record;
+  if (state !== 'accepted' || attempt === 0 || now < firstClaimedAt + policy.downstreamWindowMs) return false;
+  const { dueAt } = (await store.queue.work(operationId)) ?? { dueAt: now };
+  return now >= dueAt + policy.downstreamWindowMs;
+}
+
 interface Started {
   readonly trace: Trace;
   readonly askedAt: number;
   readonly job: Job;
+  /** No worker has had its procedure for long: this attempt is there to end it. */
+  readonly givenUp: boolean;
 }
 
 async function runStarted<Tx>(
@@ -145,8 +171,9 @@ async function runStarted<Tx>(
   procedure: WorkerProcedure<Tx> | undefined,
   claim: Claim,
   work: QueuedWork,
-  { trace, askedAt, job }: Started,
+  started: Started,
 ): Promise<void> {
+  const { trace, askedAt, job } = started;
   const { backoff } = procedure?.policy ?? { backoff: ELSEWHERE_MS };
   const { attempt } = claim;
   let call: WorkerCall<Tx> | undefined;
@@ -162,21 +189,18 @@ async function runStarted<Tx>(
       : { to: 'dead', cause: 'exhausted', lastError };
   };
   if (procedure === undefined) {
-    const { operationId, scope, procedure: name } = claim;
-    context.emit({ type: 'unknown_procedure', operationId, scope, procedure: name });
-    const later = failedForNow(new Error(`This worker has no procedure ${name}`));
-    await firmly(claim, () => context.store.settle(claim, later, trace));
-    if (later.to === 'accepted') await sendNext(context, claim, later.delayMs, job);
-    return;
+    return missed(context, claim, work, failedForNow, started);
   }
   const input = openInput(context, procedure.outcomes, claim, work.input);
   if (input === undefined) {
     const end = { to: 'suspended', cause: 'outcome_unknown' } as const;
-    await firmly(claim, () => context.store.settle(claim, end, trace));
-    context.emit({ type: 'suspended', ...subjectOf(claim, claim) });
+    const written = await firmly(claim, () => context.store.settle(claim, end, trace));
+    if (written.kind === 'settled') context.emit({ type: 'suspended', ...subjectOf(claim, claim) });
     return;
   }
-  const { principal } = work;
+  const { principal, deadLetterOwner } = work;
+  // Of the one to whom it was promised: today's policy may name another, whom the record doesn't.
+  const owner = { deadLetterOwner };
   const execution = begun(procedure, () => procedure.begin({ principal, input: input.value, record: claim }));
   call = execution;
   const request: RunRequest = {
@@ -186,7 +210,7 @@ async function runStarted<Tx>(
     ageMs: undefined,
     fingerprint: claim.fingerprint,
     // What it was claimed under, and today's code for the rest.
-    policy: { ...procedure.policy, ...claim.policy, recorded: claim.policy },
+    policy: { ...procedure.policy, ...claim.policy, recorded: claim.policy, ...owner },
     failures: execution.failures,
     outcomes: procedure.outcomes,
     parseOutput: execution.parseOutput,
@@ -201,6 +225,33 @@ async function runStarted<Tx>(
     failedForNow,
   );
   if (result.kind === 'accepted') await sendNext(context, claim, result.pollAfterMs, job);
+}
+
+/** Started for a procedure that this worker doesn't have: by a job that named another, or to end it. */
+async function missed<Tx>(
+  context: EngineContext<Tx>,
+  claim: Claim,
+  { deadLetterOwner }: QueuedWork,
+  failedForNow: FailedForNow,
+  { trace, job, givenUp }: Started,
+): Promise<void> {
+  const { store, emit } = context;
+  const { operationId, scope, procedure } = claim;
+  emit({ type: 'unknown_procedure', operationId, scope, procedure });
+  const error = new Error(`This worker has no procedure ${procedure}`);
+  const failed = failedForNow(error);
+  const { lastError } = failed;
+  const end = givenUp ? ({ to: 'dead', cause: 'exhausted', lastError } as const) : failed;
+  const written = await firmly(claim, () => store.settle(claim, end, trace));
+  if (written.kind !== 'settled') return;
+  const subject = subjectOf(claim, claim);
+  if (end.to === 'dead') {
+    emit({ type: 'dead', error, ...(deadLetterOwner !== undefined && { deadLetterOwner }), ...subject });
+  } else {
+    const { delayMs, uncounted } = end;
+    emit({ type: 'rescheduled', delayMs, error, ...(uncounted && { uncounted }), ...subject });
+    await sendNext(context, claim, delayMs, job);
+  }
 }
 
 /** A guard's verdict is one about the operation, as is whatever its handler threw. The rest is this worker's own trouble. */

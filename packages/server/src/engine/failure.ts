@@ -16,6 +16,15 @@ export interface FailureCodec {
   readonly describe: (error: unknown) => DescribedError | Promise<DescribedError>;
 }
 
+/** The status that an error says for itself, 400 to 599, as http-errors, Hono, Fastify and most others write it. */
+export function statusSaidBy(error: unknown): number | undefined {
+  if (typeof error !== 'object' || error === null) return undefined;
+  const { status, statusCode } = error as { status?: unknown; statusCode?: unknown };
+  return [status, statusCode].find(
+    (said): said is number => typeof said === 'number' && said >= 400 && said <= 599,
+  );
+}
+
 /** Statuses that say the request itself can't succeed: thrown by the resolver, they are final (WIRE.md, class 2). */
 const FINAL_STATUS = new Set([400, 402, 403, 404, 409, 410, 422]);
 
@@ -33,9 +42,21 @@ export function classify(
 ): FailureClass {
   if (isRefusal(error)) return 'final';
   if (isEngineError(error)) return 'transient';
-  if (isFinal?.(error) === true) return 'final';
+  if (saysFinal(isFinal, error)) return 'final';
   const status = codec.statusOf(error);
   return status !== undefined && FINAL_STATUS.has(status) ? 'final' : 'transient';
+}
+
+/**
+ * What a policy's `finalErrors` says. One that throws has said nothing: an error that it didn't expect must neither take the
+ * place of the handler's own nor keep an attempt from being settled.
+ */
+export function saysFinal(isFinal: ((error: unknown) => boolean) | undefined, error: unknown): boolean {
+  try {
+    return isFinal?.(error) === true;
+  } catch {
+    return false;
+  }
 }
 
 /** What the engine itself throws into a handler: never the handler's own verdict, so never final. */

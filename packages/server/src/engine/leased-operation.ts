@@ -1,9 +1,7 @@
 import { childKey, fingerprint, type OperationState } from '@semel/contract/v1/pure';
-import { isKeyed } from '../sealing/fingerprints.ts';
 import {
   type Claim,
   isTransactionEndedByHandler,
-  type Settlement,
   type StepRecord,
   type TransactionEnd,
 } from '../store/port.ts';
@@ -11,29 +9,24 @@ import { type EngineContext, subjectOf } from './engine-context.ts';
 import {
   CommitUnknown,
   DecisionNeeded,
-  type DescribedError,
   LeaseLost,
   OperationMisuse,
   RanTooLong,
+  saysFinal,
 } from './failure.ts';
 import { firmly } from './firmly.ts';
 import { causesOf } from './last-error.ts';
 import type { Lease } from './leases.ts';
 import type { Operation } from './operation.ts';
 import { createProgress, type Progress } from './progress.ts';
+import { RecoveryPoints } from './recovery-points.ts';
 import { isRefusal, Refusal } from './refusal.ts';
 import type { RunRequest } from './request.ts';
-import { openStep, outcomesOf, type SealedOutcomes, sealedJson } from './sealed-outcomes.ts';
+import { Running } from './running.ts';
+import { outcomesOf, type SealedOutcomes, sealedJson } from './sealed-outcomes.ts';
+import { completedWith, failedWith, type Settled } from './settlement.ts';
 
 const STEP_NAME = /^[\x20-\x7e]{1,200}$/;
-
-/** How long a handler's end waits for a step that it left running. Transactions have a limit of their own. */
-const STEP_GRACE_MS = 5_000;
-
-/** How `settle` ended, for the attempt to answer with. */
-export type Settled =
-  | { readonly outcome: 'completed'; readonly value: unknown }
-  | { readonly outcome: 'failed'; readonly error: DescribedError; readonly thrown: unknown };
 
 /**
  * The handler's side of a leased attempt. Keeps what the attempt has to know at its end: whether it was settled, and
@@ -41,6 +34,8 @@ export type Settled =
  */
 export class LeasedOperation<Tx> implements Operation<Tx> {
   readonly mode = 'leased';
+  /** Its settlement is on its way: a write or a renewal that is refused meanwhile may have met it, and not another attempt. */
+  concluding = false;
   /** Set by `settle`; final. */
   settled: Settled | undefined;
   /** A step or a commit began and its result isn't known. */
@@ -49,36 +44,30 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
   lost = false;
   /** The handler ended, and a step that it had begun was still running. */
   abandoned = false;
+  readonly outcomes: SealedOutcomes;
 
   readonly #context: EngineContext<Tx>;
   readonly #request: RunRequest;
   readonly #claim: Claim;
   readonly #lease: Lease;
   readonly #askedAt: number;
-  readonly #outcomes: SealedOutcomes;
-  readonly #progress: Progress;
+  readonly #points: RecoveryPoints<Tx>;
+  readonly #names = new Set<string>();
+  readonly #running = new Running();
   /** By what they threw. */
   readonly #failedSteps = new Map<unknown, string>();
-  readonly #names = new Set<string>();
-  readonly #running = new Map<Promise<unknown>, 'step' | 'transaction'>();
+  #progress: Progress | undefined;
   #ended = false;
-  #recorded: Promise<ReadonlyMap<string, StepRecord>> | undefined;
 
+  /** @param askedAt by `performance.now()`, from before the claim was first sent */
   constructor(context: EngineContext<Tx>, request: RunRequest, claim: Claim, lease: Lease, askedAt: number) {
     this.#context = context;
     this.#request = request;
     this.#claim = claim;
     this.#lease = lease;
     this.#askedAt = askedAt;
-    this.#outcomes = outcomesOf(context, request.outcomes, claim);
-    this.#progress = createProgress(async (json) => {
-      const text = sealedJson(context, claim, 'progress', json);
-      const written = await context.store.queue.recordProgress(claim, text);
-      if (written.kind === 'overtaken' && !this.#ended && this.settled === undefined) {
-        this.lost = true;
-        lease.lose();
-      }
-    });
+    this.outcomes = outcomesOf(context, request.outcomes, claim);
+    this.#points = new RecoveryPoints(context, claim, request.outcomes, this.outcomes);
   }
 
   get id(): string {
@@ -114,61 +103,36 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
 
   progress = (value: unknown): void => {
     if (this.#ended || this.settled !== undefined) {
-      throw new OperationMisuse('operation.progress came after the end: the outcome is already stored');
+      throw new OperationMisuse('operation.progress came after the end: nobody is shown how far it had come');
     }
+    this.#progress ??= createProgress((json) => this.#writeProgress(json));
     this.#progress.report(value);
   };
 
+  async #writeProgress(json: string): Promise<void> {
+    const text = sealedJson(this.#context, this.#claim, 'progress', json);
+    const written = await this.#context.store.queue.recordProgress(this.#claim, text);
+    if (written.kind !== 'overtaken' || this.#ended || this.concluding || this.settled !== undefined) return;
+    this.lost = true;
+    this.#lease.lose();
+  }
+
   /** The attempt is over: what of its progress isn't written yet is of no interest any more. */
   close(): void {
-    this.#progress.end();
+    this.#progress?.end();
   }
 
   /**
-   * The handler has ended. What it begun and didn't wait for (the other steps of a `Promise.all`, one of which threw) is
+   * The handler has ended. What it began and didn't wait for (the other steps of a `Promise.all`, one of which threw) is
    * waited for here: until then nobody may say how the attempt ended. Nothing new may begin after it.
    */
   async end(): Promise<void> {
-    if (this.#running.size > 0) await this.#quiet();
+    if (!this.#running.isEmpty) await this.#running.settled(this.signal);
     this.#ended = true;
-    if ([...this.#running.values()].includes('step')) {
+    if (this.#running.hasStep) {
       this.abandoned = true;
       this.unknown ??= new Error('A step was still running when the handler ended');
     }
-  }
-
-  async #quiet(): Promise<void> {
-    const [aborted, graceOver] = [aside(this.signal), new AbortController()];
-    const timer = setTimeout(() => graceOver.abort(), STEP_GRACE_MS);
-    try {
-      while (this.#running.size > 0 && !this.signal.aborted) {
-        const onlySteps = [...this.#running.values()].every((kind) => kind === 'step');
-        if (onlySteps && graceOver.signal.aborted) break;
-        const all = Promise.allSettled([...this.#running.keys()]);
-        await Promise.race([all, aborted, ...(onlySteps ? [aside(graceOver.signal)] : [])]);
-      }
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  step = <T>(
-    name: string,
-    optionsOrBody: { readonly input: unknown } | ((childKey: string) => Promise<T>),
-    maybeBody?: (childKey: string) => Promise<T>,
-  ): Promise<T> => this.#watch('step', this.#step(name, optionsOrBody, maybeBody));
-
-  transaction = <T>(name: string, body: (tx: Tx) => Promise<T>): Promise<T> =>
-    this.#watch('transaction', this.#transaction(name, body));
-
-  settle = <T>(body: (tx: Tx) => Promise<T | Refusal>): Promise<T> =>
-    this.#watch('transaction', this.#settle(body));
-
-  #watch<T>(kind: 'step' | 'transaction', work: Promise<T>): Promise<T> {
-    this.#running.set(work, kind);
-    const done = () => void this.#running.delete(work);
-    work.then(done, done);
-    return work;
   }
 
   /** The name of the step that this error came from, if it did. */
@@ -180,13 +144,26 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
     return undefined;
   }
 
+  step = <T>(
+    name: string,
+    optionsOrBody: { readonly input: unknown } | ((childKey: string) => Promise<T>),
+    maybeBody?: (childKey: string) => Promise<T>,
+  ): Promise<T> => this.#running.watch('step', this.#step(name, optionsOrBody, maybeBody));
+
+  transaction = <T>(name: string, body: (tx: Tx) => Promise<T>): Promise<T> =>
+    this.#running.watch('transaction', this.#transaction(name, body));
+
+  settle = <T>(body: (tx: Tx) => Promise<T | Refusal>): Promise<T> =>
+    this.#running.watch('transaction', this.#settle(body));
+
   async #step<T>(
     name: string,
     optionsOrBody: { readonly input: unknown } | ((childKey: string) => Promise<T>),
     maybeBody?: (childKey: string) => Promise<T>,
   ): Promise<T> {
     const body = typeof optionsOrBody === 'function' ? optionsOrBody : maybeBody;
-    if (body === undefined) throw new OperationMisuse(`operation.step('${name}') was called without a body`);
+    if (body === undefined)
+      throw new OperationMisuse(`operation.step('${name}') was called without a body: (childKey) => …`);
     const declared = typeof optionsOrBody === 'function' ? '' : fingerprint(name, optionsOrBody.input);
     const earlier = await this.#begin(name, 'step', declared);
     const startedAt = performance.now();
@@ -198,13 +175,13 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
     } catch (error) {
       this.#failedSteps.set(error, name);
       // "No" is an answer. Anything else leaves open what the other side did.
-      if (!isRefusal(error) && this.#request.policy.isFinal?.(error) !== true) this.unknown = error;
+      if (!isRefusal(error) && !saysFinal(this.#request.policy.isFinal, error)) this.unknown = error;
       throw error;
     }
     const { store } = this.#context;
     const { trace } = this.#request;
     try {
-      const record = this.#record('step', name, declared, value);
+      const record = this.#points.record('step', name, declared, value);
       const written = await firmly(this.#claim, () => store.recordStep(this.#claim, record, trace));
       if (written.kind === 'overtaken') this.#overtaken('step', written.by);
     } catch (error) {
@@ -223,7 +200,7 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
     if (earlier !== undefined) return this.#resumed<T>(earlier);
     const value = await this.#transact<T>('transaction', async (tx) => {
       const value = await body(tx);
-      return { kind: 'step', step: this.#record('transaction', name, '', value), value };
+      return { kind: 'step', step: this.#points.record('transaction', name, '', value), value };
     });
     this.#emitStep(name, false, startedAt);
     return value;
@@ -231,27 +208,16 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
 
   async #settle<T>(body: (tx: Tx) => Promise<T | Refusal>): Promise<T> {
     await this.#begin('settle', 'transaction', '');
-    const { failures, parseOutput, policy } = this.#request;
-    const outcomes = this.#outcomes;
-    const settled = await this.#transact<Settled>('settle', async (tx) => {
-      const returned = await body(tx);
-      if (isRefusal(returned)) {
-        const error = await failures.describe(returned.error);
-        const outcome = outcomes.fromError(error, policy.maxOutcomeBytes);
-        return {
-          kind: 'settle',
-          settlement: { to: 'failed', cause: 'failed', outcome } satisfies Settlement,
-          value: { outcome: 'failed', error, thrown: returned.error },
-        };
-      }
-      const value = parseOutput === undefined ? returned : await parseOutput(returned);
-      const outcome = outcomes.fromValue(value, policy.maxOutcomeBytes);
-      return {
-        kind: 'settle',
-        settlement: { to: 'completed', cause: 'succeeded', outcome } satisfies Settlement,
-        value: { outcome: 'completed', value },
-      };
-    });
+    let settled: Settled;
+    try {
+      settled = await this.#transact('settle', async (tx) => {
+        const end = await this.#endOf(await body(tx));
+        this.concluding = true;
+        return end;
+      });
+    } finally {
+      this.concluding = false;
+    }
     this.settled = settled;
     // Nothing is left to renew: a renewal that finds the operation settled would look like a takeover.
     this.#lease.end();
@@ -259,18 +225,23 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
     return settled.value as T;
   }
 
+  async #endOf(returned: unknown): Promise<TransactionEnd<Settled>> {
+    const { outcomes } = this;
+    const { failures, parseOutput } = this.#request;
+    if (isRefusal(returned)) {
+      const thrown = returned.error;
+      const error = await failures.describe(thrown);
+      const value = { outcome: 'failed', error, thrown } as const;
+      return { kind: 'settle', settlement: failedWith(error, this.#request, outcomes), value };
+    }
+    const value = parseOutput === undefined ? returned : await parseOutput(returned);
+    const settlement = completedWith(value, this.#request, outcomes);
+    return { kind: 'settle', settlement, value: { outcome: 'completed', value } };
+  }
+
   /** What every recovery point asks first: is it still ours, is the name new, is it already recorded, is there time? */
   async #begin(name: string, kind: StepRecord['kind'], declared: string): Promise<StepRecord | undefined> {
-    if (this.settled !== undefined) {
-      throw new OperationMisuse(
-        `operation.${kind}('${name}') came after settle: the outcome is already stored`,
-      );
-    }
-    if (this.#ended) {
-      throw new OperationMisuse(
-        `operation.${kind}('${name}') came after the handler had ended: wait for everything that it begins`,
-      );
-    }
+    this.#refuseLate(kind, name);
     if (typeof name !== 'string' || !STEP_NAME.test(name)) {
       throw new OperationMisuse(`The name of a ${kind} is 1 to 200 characters of printable ASCII`);
     }
@@ -280,26 +251,22 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
       );
     }
     this.#names.add(name);
+    const recorded = this.#points.earlier();
+    const earlier = recorded && (await recorded).get(name);
+    // Asked last, so that it still holds when the body begins: reading what is recorded may have taken long.
     const held = await this.#lease.confirm();
     if (held === 'lost') {
       this.lost = true;
       throw new LeaseLost();
     }
+    this.#refuseLate(kind, name);
     // What is written carries the fence with it and may still be in time; a call to the outside can't be fenced.
     if (held === 'too long' && kind === 'step') throw new RanTooLong(name, this.#claim.policy.maxRunMs);
-    const earlier = (await this.#earlier()).get(name);
     if (earlier !== undefined) {
-      const judged = this.#context.sealing.judge(earlier.fingerprint, declared, this.#claim);
-      if (judged === 'unreadable') {
-        const what = { what: 'fingerprint', why: 'unknown_key' } as const;
-        this.#context.emit({ type: 'undecryptable', ...what, ...subjectOf(this.#request, this.#claim) });
-      }
-      if (earlier.kind !== kind || judged !== 'same') {
-        throw this.#undecided(
-          `'${name}' was recorded by attempt ${earlier.attempt} with another input, or with one that can't be compared any more; going on could mix two requests`,
-        );
-      }
-      return earlier;
+      if (this.#points.matches(earlier, kind, declared)) return earlier;
+      throw this.#undecided(
+        `'${name}' was recorded by attempt ${earlier.attempt} with another input, or with one that can't be compared any more; going on could mix two requests`,
+      );
     }
     if (
       kind === 'step' &&
@@ -310,6 +277,15 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
       );
     }
     return undefined;
+  }
+
+  #refuseLate(kind: StepRecord['kind'], name: string): void {
+    if (this.settled === undefined && !this.#ended) return;
+    throw new OperationMisuse(
+      this.settled === undefined
+        ? `operation.${kind}('${name}') came after the handler had ended: wait for everything that it begins`
+        : `operation.${kind}('${name}') came after settle: the outcome is already stored`,
+    );
   }
 
   async #transact<T>(
@@ -343,17 +319,8 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
     throw new LeaseLost();
   }
 
-  /** A first attempt has no earlier records: it doesn't ask. */
-  #earlier(): Promise<ReadonlyMap<string, StepRecord>> {
-    this.#recorded ??=
-      this.attempt === 1
-        ? Promise.resolve(new Map())
-        : this.#context.store.steps(this.id).then((steps) => new Map(steps.map((step) => [step.name, step])));
-    return this.#recorded;
-  }
-
   #resumed<T>(earlier: StepRecord): T {
-    const opened = openStep(this.#context, this.#request.outcomes, this.#claim, earlier);
+    const opened = this.#points.open(earlier);
     // It was done. Doing it again because its result can't be read would be doing it twice.
     if (opened === undefined) {
       throw this.#undecided(
@@ -362,17 +329,6 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
     }
     this.#emitStep(earlier.name, true, performance.now());
     return opened.value as T;
-  }
-
-  #record(kind: StepRecord['kind'], name: string, declared: string, value: unknown): StepRecord {
-    const { sealing } = this.#context;
-    return {
-      name,
-      kind,
-      fingerprint: sealing.fingerprint(declared, this.#claim, isKeyed(this.#claim.fingerprint)),
-      result: this.#outcomes.step(kind, name, value),
-      attempt: this.attempt,
-    };
   }
 
   #undecided(why: string, options?: ErrorOptions): DecisionNeeded {
@@ -391,9 +347,3 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
     return this.#claim.now + (performance.now() - this.#askedAt);
   }
 }
-
-const aside = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });

@@ -23,17 +23,6 @@ export interface Leases {
   close(): void;
 }
 
-interface Held {
-  readonly claim: Claim;
-  readonly controller: AbortController;
-  readonly onLost: () => void;
-  /** Monotonic: until then nobody may have taken over. Counted from before the write was sent, so it's never late. */
-  sureUntil: number;
-  readonly runUntil: number;
-  lost: boolean;
-  ended: boolean;
-}
-
 /** Why `operation.signal` aborted. */
 export class AttemptAborted extends Error {
   override readonly name = 'AttemptAborted';
@@ -49,14 +38,6 @@ export function createLeases(store: Pick<Store, 'renew'>): Leases {
   let timerDueAt = Number.POSITIVE_INFINITY;
   let closed = false;
 
-  function lose(entry: Held, why: string): void {
-    if (entry.lost) return;
-    entry.lost = true;
-    held.delete(entry);
-    entry.controller.abort(new AttemptAborted(why));
-    entry.onLost();
-  }
-
   async function renew(entries: readonly Held[]): Promise<void> {
     if (entries.length === 0) return;
     const sentAt = performance.now();
@@ -66,7 +47,7 @@ export function createLeases(store: Pick<Store, 'renew'>): Leases {
       if (renewed.has(`${entry.claim.operationId} ${entry.claim.attempt}`)) {
         entry.sureUntil = Math.max(entry.sureUntil, sentAt + entry.claim.policy.leaseMs);
       } else if (held.has(entry)) {
-        lose(entry, 'Another attempt holds this operation');
+        entry.lose();
       }
     }
   }
@@ -87,11 +68,7 @@ export function createLeases(store: Pick<Store, 'renew'>): Leases {
     const running: Held[] = [];
     for (const entry of [...held]) {
       if (now < entry.runUntil) running.push(entry);
-      else if (!entry.controller.signal.aborted) {
-        entry.controller.abort(
-          new AttemptAborted(`The attempt ran longer than ${entry.claim.policy.maxRunMs} ms`),
-        );
-      }
+      else entry.abort(`The attempt ran longer than ${entry.claim.policy.maxRunMs} ms`);
     }
     let everyMs = Number.POSITIVE_INFINITY;
     for (const { claim, runUntil } of held) {
@@ -106,42 +83,14 @@ export function createLeases(store: Pick<Store, 'renew'>): Leases {
 
   return {
     hold(claim, askedAt, onLost) {
-      const now = performance.now();
-      const entry: Held = {
-        claim,
-        controller: new AbortController(),
-        onLost,
-        sureUntil: askedAt + claim.policy.leaseMs,
-        runUntil: now + claim.policy.maxRunMs,
-        lost: false,
-        ended: false,
-      };
+      const entry = new Held(claim, askedAt, onLost, { held, renew });
       held.add(entry);
       schedule(Math.min(claim.policy.leaseMs / 3, claim.policy.maxRunMs));
-      return {
-        signal: entry.controller.signal,
-        async confirm() {
-          if (entry.lost || entry.ended) return 'lost';
-          if (performance.now() >= entry.runUntil) return 'too long';
-          if (performance.now() < entry.sureUntil) return 'ours';
-          await renew([entry]);
-          return entry.lost || entry.ended ? 'lost' : 'ours';
-        },
-        lose: () => lose(entry, 'Another attempt holds this operation'),
-        end() {
-          entry.ended = true;
-          held.delete(entry);
-        },
-      };
+      return entry;
     },
     abandon(why, which = () => true) {
       const entries = [...held].filter(({ claim }) => which(claim));
-      for (const entry of entries) {
-        // Given up, not overtaken: no alert.
-        entry.lost = true;
-        held.delete(entry);
-        entry.controller.abort(new AttemptAborted(why));
-      }
+      for (const entry of entries) entry.giveUp(why);
       return entries.map((entry) => entry.claim);
     },
     close() {
@@ -149,4 +98,68 @@ export function createLeases(store: Pick<Store, 'renew'>): Leases {
       clearTimeout(timer);
     },
   };
+}
+
+interface Leaseholder {
+  /** Those that are renewed. */
+  readonly held: Set<Held>;
+  renew(entries: readonly Held[]): Promise<void>;
+}
+
+class Held implements Lease {
+  readonly claim: Claim;
+  /** Monotonic: until then nobody may have taken over. Counted from before the write was sent, so it's never late. */
+  sureUntil: number;
+  readonly runUntil: number;
+  readonly #onLost: () => void;
+  readonly #holder: Leaseholder;
+  /** Its signal is only made when it is first asked for: few handlers ask. */
+  readonly #controller = new AbortController();
+  #aborted = false;
+  #lost = false;
+  #ended = false;
+
+  constructor(claim: Claim, askedAt: number, onLost: () => void, holder: Leaseholder) {
+    this.claim = claim;
+    this.sureUntil = askedAt + claim.policy.leaseMs;
+    this.runUntil = performance.now() + claim.policy.maxRunMs;
+    this.#onLost = onLost;
+    this.#holder = holder;
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  async confirm(): Promise<'ours' | 'lost' | 'too long'> {
+    if (this.#lost || this.#ended) return 'lost';
+    if (performance.now() >= this.runUntil) return 'too long';
+    if (performance.now() < this.sureUntil) return 'ours';
+    await this.#holder.renew([this]);
+    return this.#lost || this.#ended ? 'lost' : 'ours';
+  }
+
+  lose(): void {
+    if (this.#lost) return;
+    this.giveUp('Another attempt holds this operation');
+    this.#onLost();
+  }
+
+  /** Given up, not overtaken: no alert. */
+  giveUp(why: string): void {
+    this.#lost = true;
+    this.#holder.held.delete(this);
+    this.abort(why);
+  }
+
+  abort(why: string): void {
+    if (this.#aborted) return;
+    this.#aborted = true;
+    this.#controller.abort(new AttemptAborted(why));
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#holder.held.delete(this);
+  }
 }

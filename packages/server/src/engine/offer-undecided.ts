@@ -1,7 +1,7 @@
 import { childKey } from '@semel/contract/v1/pure';
 import { jobId } from '../jobs/job-id.ts';
 import { jobOf } from '../jobs/job-of.ts';
-import type { Decided, Decision, Resolution } from '../store/decision-port.ts';
+import type { Decision, Resolution } from '../store/decision-port.ts';
 import type { OperationRecord, Sighting } from '../store/port.ts';
 import { type EngineContext, subjectOf } from './engine-context.ts';
 import type { DescribedError } from './failure.ts';
@@ -9,11 +9,9 @@ import type { Resolved, UndecidedOperation } from './policy.ts';
 import { openInput, openStep, outcomesOf } from './sealed-outcomes.ts';
 import type { WorkerProcedure, WorkerProcedures } from './worker-procedures.ts';
 
-/** What only people can decide is looked past, so that it doesn't keep the others from their turn. */
-const MAX_ROUNDS = 25;
-
 /**
- * Offers what waits for a decision to the resolvers of its procedures.
+ * Offers what waits for a decision to the resolvers of its procedures. What only people can decide, or another deployment's
+ * resolver, is left to them: it keeps nothing else from its turn, and nobody is told that it was offered.
  *
  * @returns one promise for each resolver that is now being asked; none rejects
  */
@@ -22,20 +20,17 @@ export async function offerUndecided<Tx>(
   procedures: WorkerProcedures<Tx>,
   options: { readonly limit: number; readonly everyMs: number },
 ): Promise<readonly Promise<void>[]> {
-  const { limit, everyMs } = options;
-  const asked: Promise<void>[] = [];
-  for (let round = 0; round < MAX_ROUNDS && asked.length < limit; round++) {
-    const offered = await context.store.decisions.offer({ limit: limit - asked.length, everyMs });
-    if (offered.length === 0) break;
-    for (const record of offered) {
-      const procedure = procedures.get(record.procedure);
-      if (procedure?.policy.resolve === undefined) continue;
-      const failed = (error: unknown): void =>
-        context.emit({ type: 'resolver_failed', error, ...subjectOf(record, record) });
-      asked.push(ask(context, procedure, record).catch(failed));
-    }
-  }
-  return asked;
+  const resolvable = [...procedures].filter(([, { policy }]) => policy.resolve !== undefined);
+  const names = resolvable.map(([name]) => name);
+  if (names.length === 0) return [];
+  const offered = await context.store.decisions.offer({ ...options, procedures: names });
+  return offered.flatMap((record) => {
+    const procedure = procedures.get(record.procedure);
+    if (procedure === undefined) return [];
+    const failed = (error: unknown): void =>
+      context.emit({ type: 'resolver_failed', error, ...subjectOf(record, record) });
+    return [ask(context, procedure, record).catch(failed)];
+  });
 }
 
 async function ask<Tx>(
@@ -44,18 +39,17 @@ async function ask<Tx>(
   record: OperationRecord,
 ): Promise<void> {
   const { store } = context;
-  const { operationId } = record;
+  const { operationId, version } = record;
   const found = await store.find(operationId);
   if (found === undefined || !(await isQuiet(context, found))) return;
   const undecided = await undecidedFrom(context, procedure, record);
   if (undecided === undefined) return;
-  const decision: Decision = { actor: 'resolver', reason: `the resolver of ${record.procedure}` };
+  // Only as it was when it was read: if something has happened since, what the resolver is told is no longer so.
+  const decision: Decision = { actor: 'resolver', reason: `the resolver of ${record.procedure}`, version };
   let runAgain = false;
   const decided = await store.decisions.resolve(
     operationId,
     async (tx, locked) => {
-      // Something has happened since it was read: what the resolver would be told is no longer so.
-      if (locked.version !== record.version) return undefined;
       const resolved = await procedure.policy.resolve?.(undecided, tx);
       runAgain = resolved === 'run_again';
       return resolutionFrom(context, procedure, locked, undecided, resolved);
@@ -156,12 +150,13 @@ function isDescribed(error: unknown): error is DescribedError {
   return typeof httpStatus === 'number' && typeof code === 'string' && typeof message === 'string';
 }
 
+/** Only as it was when its resolver was asked: it may have been let run since, and be undecided again. */
 async function letRunAgain<Tx>(
   context: EngineContext<Tx>,
   record: OperationRecord,
   decision: Decision,
 ): Promise<void> {
-  const { store, emit } = context;
+  const { store, emit, jobs } = context;
   const { operationId } = record;
   const isQueued = record.policy.mode === 'queued';
   const grantAttempts = isQueued ? await grantedBy(context, record) : 1;
@@ -171,9 +166,16 @@ async function letRunAgain<Tx>(
     );
   }
   const decided = isQueued
-    ? await redriveAsSeen(context, record, grantAttempts, decision)
+    ? await store.decisions.redrive(
+        operationId,
+        { grantAttempts },
+        async (tx, after) => {
+          await jobs?.send(tx, jobOf(after), { id: jobId(operationId, after.version), delayMs: 0 });
+        },
+        decision,
+      )
     : await store.decisions.release(operationId, decision);
-  if (decided?.kind !== 'done') return;
+  if (decided.kind !== 'done') return;
   const { state: to } = decided.record;
   const action = isQueued ? 'redriven' : 'released';
   emit({ type: 'decided', action, to, actor: 'resolver', ...subjectOf(record, decided.record) });
@@ -191,28 +193,4 @@ async function grantedBy<Tx>(
   if (state === 'suspended' && attempt < policy.maxAttempts) return policy.maxAttempts - attempt;
   const latest = (await store.decisions.decisions(operationId)).at(-1);
   return latest?.actor === 'resolver' ? 0 : 1;
-}
-
-/** Only as it was when its resolver was asked: it may have been redriven and have run since, and be undecided again. */
-async function redriveAsSeen<Tx>(
-  { store, jobs }: EngineContext<Tx>,
-  { operationId, version }: OperationRecord,
-  grantAttempts: number,
-  decision: Decision,
-): Promise<Decided | undefined> {
-  const stale = new Error('It has changed since its resolver was asked');
-  try {
-    return await store.decisions.redrive(
-      operationId,
-      { grantAttempts },
-      async (tx, after) => {
-        if (after.version !== version + 1) throw stale;
-        await jobs?.send(tx, jobOf(after), { id: jobId(operationId, after.version), delayMs: 0 });
-      },
-      decision,
-    );
-  } catch (error) {
-    if (error === stale) return undefined;
-    throw error;
-  }
 }

@@ -45,3 +45,15 @@ test('a process that is full turns strangers away before anything begins, and le
   expect(await engine.run(request('c'), work)).toMatchObject({ kind: 'completed' });
   expect(runs).toBe(3);
 });
+
+test.each([
+  ['maxRunning', 0, '1 or more'],
+  ['maxRunning', Number.NaN, '1 or more'],
+  ['maxRunning', 2.5, '1 or more'],
+  ['maxWaiters', -1, '0 or more'],
+  ['maxWaiters', Number.POSITIVE_INFINITY, '0 or more'],
+])('a %s of %d is refused at the start', (name, value, range) => {
+  expect(() => createSemel({ store: createMemoryStore(), recovery: false, [name]: value })).toThrow(
+    `createSemel: ${name} is a whole number, ${range}, not ${value}`,
+  );
+});

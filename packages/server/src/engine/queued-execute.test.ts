@@ -10,6 +10,40 @@ const job = (operationId: string, procedure = 'pay') => ({
   procedure,
 });
 
+test('a job that comes before its time, or once too often, does not cut the backoff short', async () => {
+  const time = { now: 1_800_000_000_000 };
+  const memory = createMemoryJobs();
+  const sent: { readonly id: string; readonly delayMs: number }[] = [];
+  const { call, run, side, idOf, recordOf, semel } = await startQueued({
+    store: createMemoryStore({ clock: () => time.now }),
+    jobs: {
+      ...memory,
+      send: async (tx, sending, options) => {
+        if (tx === undefined) sent.push(options);
+        return memory.send(tx, sending, options);
+      },
+    },
+    policy: { backoff: { minMs: 3_600_000, maxMs: 3_600_000 }, maxAttempts: 3 },
+  });
+  const random = vi.spyOn(Math, 'random').mockReturnValue(0.5);
+  run(() => {
+    throw new Error('the bank is away');
+  });
+  const id = idOf(await call('k'));
+  expect(await side().execute(job(id))).toBe('ran');
+  random.mockRestore();
+  // Its worker died before the queue was told: the same job once more, and one that somebody's healing sent.
+  expect([await side().execute(job(id)), await side().execute(job(id))]).toEqual(['early', 'early']);
+  expect(await recordOf(id)).toMatchObject({ state: 'accepted', attempt: 1 });
+  // The next attempt's own, and each that came too soon: put back, because it may have been the only one.
+  expect(sent.map(({ delayMs }) => delayMs)).toEqual([1_800_000, 1_800_000, 1_800_000]);
+  expect(new Set(sent.map((options) => options.id)).size).toBe(3);
+  time.now += 1_800_000;
+  expect(await side().execute(job(id))).toBe('ran');
+  expect(await recordOf(id)).toMatchObject({ attempt: 2 });
+  await semel.close();
+});
+
 test("a guard's final no is stored and replayed", async () => {
   const { call, run, worker, semel, settled } = await startQueued();
   run(() => {
@@ -146,6 +180,56 @@ describe('a worker that does not have the procedure', () => {
     await semel.close();
   });
 
+  test('never ends what it can not run, though callers of an older server ask about it', async () => {
+    const { call, run, policy, semel, idOf, recordOf, side } = await startQueued();
+    run(() => 'by a worker that has it');
+    const id = idOf(await call('k'));
+    const without = semel.engine.workerSide(new Map());
+    for (let i = 0; i < 5; i++) expect(await without.execute(job(id))).toBe('elsewhere');
+    const older = [{ mode: 'leased', backoff: undefined as never }, { mode: 'atomic' }] as const;
+    for (const before of older) {
+      policy(before);
+      expect(await call('k')).toMatchObject({ kind: 'refused', problem: { code: 'in_flight' } });
+    }
+    expect(await recordOf(id)).toMatchObject({ state: 'accepted', attempt: 0, version: 1 });
+    policy({ mode: 'queued' });
+    expect(await side().execute(job(id))).toBe('ran');
+    expect(await call('k')).toMatchObject({ kind: 'completed', value: 'by a worker that has it' });
+    await semel.close();
+  });
+
+  test('gives its owner what was tried and nobody has had the procedure of for a whole window', async () => {
+    const time = { now: 1_800_000_000_000 };
+    const { call, run, semel, idOf, recordOf, side, events } = await startQueued({
+      store: createMemoryStore({ clock: () => time.now }),
+      policy: { effects: 'steps', downstreamWindowMs: 3_600_000, deadLetterOwner: 'payments' },
+    });
+    run(() => {
+      throw new Error('the bank is away');
+    });
+    const [id, untried] = [idOf(await call('k')), idOf(await call('other'))];
+    expect(await side().execute(job(id))).toBe('ran');
+    const without = semel.engine.workerSide(new Map());
+    time.now += 3_599_000;
+    expect(await without.execute(job(id))).toBe('elsewhere');
+    expect(await recordOf(id)).toMatchObject({ state: 'accepted', attempt: 1 });
+    time.now += 1_001;
+    expect(await without.execute(job(id))).toBe('ran');
+    expect(await recordOf(id)).toMatchObject({ state: 'dead', attempt: 2 });
+    expect((await semel.decisions.show(id))?.operation.lastError).toBe('This worker has no procedure pay');
+    expect(events.findLast(({ type }) => type === 'dead')).toMatchObject({
+      operationId: id,
+      attempt: 2,
+      deadLetterOwner: 'payments',
+    });
+    // What nobody has begun waits for its procedure for ever: it can be cancelled, and nothing of it is unknown.
+    expect(await without.execute(job(untried))).toBe('elsewhere');
+    expect(await semel.decisions.cancel(untried, { actor: 'operator:a', reason: 'no' })).toMatchObject({
+      kind: 'done',
+    });
+    await semel.close();
+  });
+
   test('forgets jobs of operations that are over', async () => {
     const { call, semel, idOf } = await startQueued();
     const id = idOf(await call('k'));
@@ -202,7 +286,9 @@ test('an output that can not be stored leaves a tombstone, and its job is done w
 describe('what fails before the handler is reached', () => {
   /** A worker whose guards throw this before the handler begins. */
   async function guarded(error: unknown, policy: { maxAttempts: number }) {
-    const { procedures, ...queued } = await startQueued({ policy: { effects: 'steps', ...policy } });
+    const time = { now: 1_800_000_000_000 };
+    const store = createMemoryStore({ clock: () => time.now });
+    const { procedures, ...queued } = await startQueued({ store, policy: { effects: 'steps', ...policy } });
     const first = await queued.call('k');
     const pay = procedures().get('pay');
     if (pay === undefined) throw new Error('there is no procedure pay');
@@ -215,8 +301,11 @@ describe('what fails before the handler is reached', () => {
       }),
     };
     const id = queued.idOf(first);
-    const execute = (procedure: typeof pay) =>
-      queued.semel.engine.workerSide(new Map([['pay', procedure]])).execute(job(id));
+    const execute = (procedure: typeof pay) => {
+      // Past the longest pause: each is due by then.
+      time.now += 300_000;
+      return queued.semel.engine.workerSide(new Map([['pay', procedure]])).execute(job(id));
+    };
     return { ...queued, id, stopped, pay, execute };
   }
 

@@ -139,6 +139,48 @@ describe('redrive', () => {
   });
 });
 
+describe('a decision about an operation as somebody saw it', () => {
+  const suspends = async () => {
+    const queued = await startQueued({ policy: { mode: 'leased', backoff: undefined as never } });
+    queued.run(({ step }) => step('charge', () => Promise.reject(new Error('lost'))));
+    const id = queued.idOf(await queued.call('k'));
+    const seen = (await queued.semel.decisions.show(id))?.operation;
+    if (seen === undefined) throw new Error('it has no record');
+    return { ...queued, id, seen };
+  };
+
+  test('is not taken for one about what has become of it since', async () => {
+    const { semel, id, seen, call, recordOf } = await suspends();
+    const { version } = seen;
+    expect(await semel.decisions.release(id, { ...by, version })).toMatchObject({ kind: 'done' });
+    // Its caller's retry ran, and its end isn't known either: another case, and another decision.
+    expect(await call('k')).toMatchObject({ kind: 'refused', problem: { code: 'outcome_unknown' } });
+    const after = await recordOf(id);
+    expect(after).toMatchObject({ state: 'suspended', attempt: 3 });
+    const failed = { httpStatus: 422, code: 'DECLINED', message: 'the first was declined' };
+    const stale = [
+      await semel.decisions.release(id, { ...by, version }),
+      await semel.decisions.redrive(id, { ...by, version }),
+      await semel.decisions.resolve(id, { failed }, { ...by, version }),
+    ];
+    expect(stale.map(({ kind }) => kind)).toEqual(['not_now', 'not_now', 'not_now']);
+    expect(stale[0]).toMatchObject({ operation: { version: after.version, state: 'suspended' } });
+    expect(await recordOf(id)).toEqual(after);
+    expect(await semel.decisions.release(id, { ...by, version: after.version })).toMatchObject({
+      kind: 'done',
+    });
+    await semel.close();
+  });
+
+  test('says which version that is', async () => {
+    const { semel, id } = await suspends();
+    await expect(semel.decisions.release(id, { ...by, version: 0 })).rejects.toThrow(
+      'release: version is a whole number from 1 on, not 0',
+    );
+    await semel.close();
+  });
+});
+
 describe('an operator', () => {
   test('resolves what is suspended, and every retry gets that', async () => {
     const { call, run, worker, semel, reaches, idOf } = await startQueued();
@@ -307,6 +349,72 @@ describe('a resolver', () => {
       kind: 'failed',
       error: { httpStatus: 402, code: 'DECLINED' },
     });
+    await semel.close();
+  });
+
+  test('is asked by a server that has it, whatever others without it do meanwhile', async () => {
+    const time = { now: 1_800_000_000_000 };
+    const store = createMemoryStore({ clock: () => time.now });
+    const { procedures, semel, call, run, idOf, recordOf, side } = await startQueued({
+      store,
+      policy: { maxAttempts: 1, resolve: () => ({ completed: 'it had been paid' }) },
+    });
+    run(() => {
+      throw new Error('away');
+    });
+    const id = idOf(await call('k'));
+    await side().execute({ v: 1, operationId: id, scope: 'alice', procedure: 'pay' });
+    const pay = procedures().get('pay');
+    if (pay === undefined) throw new Error('there is no procedure pay');
+    const unresolving = { ...pay.policy, resolve: undefined };
+    const older = semel.engine.workerSide(new Map([['pay', { ...pay, policy: unresolving }]]));
+    const others = semel.engine.workerSide(new Map([['refund', { ...pay, name: 'refund' }]]));
+    const options = { limit: 4, everyMs: 60_000 };
+    for (const without of [older, others]) expect(await without.offer(options)).toEqual([]);
+    expect((await semel.decisions.show(id))?.offeredAt).toBeUndefined();
+    // In the same moment: nobody has used up its turn.
+    await Promise.all(await side().offer(options));
+    expect(await recordOf(id)).toMatchObject({ state: 'completed' });
+    await semel.close();
+  });
+
+  test("that says 'run_again' of a leased one isn't heard once that has run again", async () => {
+    const time = { now: 1_800_000_000_000 };
+    const memory = createMemoryStore({ clock: () => time.now });
+    let meanwhile: (() => Promise<void>) | undefined;
+    const store: typeof memory = {
+      ...memory,
+      decisions: {
+        ...memory.decisions,
+        async release(...asked) {
+          await meanwhile?.();
+          return memory.decisions.release(...asked);
+        },
+      },
+    };
+    const { semel, call, run, idOf, recordOf, side, types } = await startQueued({
+      store,
+      policy: { mode: 'leased', backoff: undefined as never, resolve: () => 'run_again' },
+    });
+    let charges = 0;
+    run(({ step }) =>
+      step('charge', async () => {
+        charges++;
+        throw new Error('lost');
+      }),
+    );
+    const id = idOf(await call('k'));
+    // While its decision is on the way an operator releases it and its caller's retry charges: another case.
+    meanwhile = async () => {
+      meanwhile = undefined;
+      await semel.decisions.release(id, by);
+      await call('k');
+    };
+    time.now += 61_000;
+    await Promise.all(await side().offer({ limit: 1, everyMs: 0 }));
+    expect(await recordOf(id)).toMatchObject({ state: 'suspended', attempt: 3 });
+    expect(charges).toBe(2);
+    expect(types().filter((type) => type === 'decided')).toHaveLength(1);
     await semel.close();
   });
 

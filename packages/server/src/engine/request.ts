@@ -28,7 +28,20 @@ export interface RunRequest {
   readonly queued?: { readonly principal: string; readonly input: unknown } | undefined;
 }
 
+/** The procedure's resolver, behind its guards and parsers. Runs at most once for each attempt that the store has let run. */
 export type Handler<Tx> = (operation: Operation<Tx>) => Promise<unknown>;
+
+/** What every mode begins with. */
+export interface Call<Tx> {
+  readonly request: RunRequest;
+  readonly handler: Handler<Tx>;
+  /** Look first: a replay then costs one SELECT, and nothing else is prepared. Only a hint: the write looks again. */
+  readonly mayBeRetry: boolean;
+  /** Of this one execution, whatever happens to its writes on their way: that is what makes them re-entrant. */
+  readonly owner: string;
+  /** By `performance.now()`: until then the caller waits for somebody else's answer. */
+  readonly deadline: number;
+}
 
 /** What became of a call. A handler's transient error is thrown instead, unchanged: nothing was stored about it. */
 export type RunResult =

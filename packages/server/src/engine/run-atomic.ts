@@ -1,4 +1,3 @@
-import { childKey } from '@semel/contract/v1/pure';
 import {
   type AtomicEnd,
   type AtomicRequest,
@@ -7,7 +6,7 @@ import {
   isTransactionEndedByHandler,
   type Sighting,
 } from '../store/port.ts';
-import { behindLayers } from './behind-layers.ts';
+import { AtomicOperation, RunLimit } from './atomic-operation.ts';
 import { consult } from './consult.ts';
 import { decide } from './decide.ts';
 import {
@@ -18,43 +17,21 @@ import {
   storedFingerprint,
   subjectOf,
 } from './engine-context.ts';
-import { classify, type DescribedError, OperationMisuse } from './failure.ts';
-import type { Operation } from './operation.ts';
+import { classify } from './failure.ts';
 import { operationId } from './random-id.ts';
-import { isRefusal, Refusal } from './refusal.ts';
-import type { Handler, RunRequest, RunResult } from './request.ts';
+import { isRefusal } from './refusal.ts';
+import type { Call, Handler, RunRequest, RunResult } from './request.ts';
 import { outcomesOf, type SealedOutcomes } from './sealed-outcomes.ts';
+import { completedWith, failedWith, resultOf, type Settled } from './settlement.ts';
 import { pollUntil } from './wait.ts';
 
-/**
- * Atomic mode: look-up, handler and settled record in one transaction and one commit. A crash leaves no trace.
- *
- * @param mayBeRetry look first, outside any transaction: a replay then costs one SELECT. Only a hint: either way
- *   the transaction looks again under the lock.
- */
-export function runAtomic<Tx>(
+/** Atomic mode: look-up, handler and settled record in one transaction and one commit. A crash leaves no trace. */
+export async function runAtomic<Tx>(
   context: EngineContext<Tx>,
-  request: RunRequest,
-  handler: Handler<Tx>,
-  mayBeRetry: boolean,
-): Promise<RunResult> {
-  const deadline = performance.now() + request.policy.waitMs;
-  return behindLayers(context, request, deadline, (owner) =>
-    runOnAuthority(context, request, handler, mayBeRetry, owner, deadline),
-  );
-}
-
-async function runOnAuthority<Tx>(
-  context: EngineContext<Tx>,
-  request: RunRequest,
-  handler: Handler<Tx>,
-  mayBeRetry: boolean,
-  owner: string,
-  deadline: number,
+  { request, handler, mayBeRetry, owner, deadline }: Call<Tx>,
 ): Promise<RunResult> {
   const { store } = context;
   const { policy } = request;
-  const asking = askingOf(context, request);
 
   if (mayBeRetry) {
     const found = await store.lookup(identityOf(request));
@@ -62,6 +39,7 @@ async function runOnAuthority<Tx>(
     if (answer !== undefined) return answer;
   }
 
+  const asking = askingOf(context, request);
   const startedAt = performance.now();
   const id = operationId();
   const fingerprint = storedFingerprint(context, request);
@@ -111,17 +89,14 @@ async function runOnAuthority<Tx>(
   if (result === undefined) return refused(context, request, 'key_expired');
   switch (result.kind) {
     case 'settled': {
-      const { outcome, failed } = result.value;
-      const { operationId } = result;
+      const { value: settled, operationId, attempt } = result;
       context.emit({
         type: 'executed',
-        outcome,
+        outcome: settled.outcome,
         durationMs: performance.now() - startedAt,
-        ...subjectOf(request, { operationId, attempt: result.attempt }),
+        ...subjectOf(request, { operationId, attempt }),
       });
-      return failed === undefined
-        ? { kind: 'completed', value: result.value.value, replayed: false, operationId }
-        : { kind: 'failed', ...failed, replayed: false, operationId };
+      return resultOf(settled, operationId);
     }
     case 'existing':
       return (
@@ -143,23 +118,14 @@ class KeyTooOld extends Error {
  * A handler that committed by itself has had its effects, and no record says so. Running it again would have them twice:
  * the failure is stored, and replayed, instead.
  */
-async function keepFailure<Tx>(
+function keepFailure<Tx>(
   store: EngineContext<Tx>['store'],
   request: RunRequest,
   atomic: AtomicRequest,
   outcomes: () => SealedOutcomes,
   thrown: unknown,
-): Promise<AtomicResult<Executed>> {
-  const error = await request.failures.describe(thrown);
-  return store.atomically(atomic, async () => ({
-    settlement: {
-      to: 'failed',
-      cause: 'failed',
-      outcome: outcomes().fromError(error, request.policy.maxOutcomeBytes),
-    },
-    effects: 'discard',
-    value: { outcome: 'failed', failed: { error, thrown } },
-  }));
+): Promise<AtomicResult<Settled>> {
+  return store.atomically(atomic, () => refusedBy(thrown, 'discard', request, outcomes()));
 }
 
 interface Attempt {
@@ -169,12 +135,6 @@ interface Attempt {
   readonly fingerprint: string;
 }
 
-interface Executed {
-  readonly outcome: 'completed' | 'failed';
-  readonly value?: unknown;
-  readonly failed?: { readonly error: DescribedError; readonly thrown: unknown };
-}
-
 /** Runs the handler inside the transaction and says how it ends. A transient error is thrown on: all is rolled back. */
 async function execute<Tx>(
   request: RunRequest,
@@ -182,73 +142,37 @@ async function execute<Tx>(
   tx: Tx,
   attempt: Attempt,
   outcomes: SealedOutcomes,
-): Promise<AtomicEnd<Executed>> {
+): Promise<AtomicEnd<Settled>> {
   const { policy, failures, parseOutput } = request;
-  const limit = new AbortController();
-  const timer = setTimeout(
-    () => limit.abort(new Error(`The handler ran longer than ${policy.maxRunMs} ms`)),
-    policy.maxRunMs,
-  );
-  const failedEnd = async (error: unknown, effects: 'keep' | 'discard'): Promise<AtomicEnd<Executed>> => {
-    const described = await failures.describe(error);
-    return {
-      settlement: {
-        to: 'failed',
-        cause: 'failed',
-        outcome: outcomes.fromError(described, policy.maxOutcomeBytes),
-      },
-      effects,
-      value: { outcome: 'failed', failed: { error: described, thrown: error } },
-    };
-  };
+  const limit = new RunLimit(policy.maxRunMs);
   try {
-    const returned = await handler(atomicOperation(request, tx, attempt, limit.signal));
-    if (isRefusal(returned)) return await failedEnd(returned.error, 'keep');
+    const returned = await handler(new AtomicOperation(request, tx, attempt, limit));
+    if (isRefusal(returned)) return await refusedBy(returned.error, 'keep', request, outcomes);
     const value = parseOutput === undefined ? returned : await parseOutput(returned);
     return {
-      settlement: {
-        to: 'completed',
-        cause: 'succeeded',
-        outcome: outcomes.fromValue(value, policy.maxOutcomeBytes),
-      },
+      settlement: completedWith(value, request, outcomes),
       effects: 'keep',
       value: { outcome: 'completed', value },
     };
   } catch (error) {
     if (classify(error, failures, policy.isFinal) === 'transient') throw error;
-    return await failedEnd(isRefusal(error) ? error.error : error, 'discard');
+    return await refusedBy(isRefusal(error) ? error.error : error, 'discard', request, outcomes);
   } finally {
-    clearTimeout(timer);
+    limit.end();
   }
 }
 
-function atomicOperation<Tx>(
+async function refusedBy(
+  thrown: unknown,
+  effects: 'keep' | 'discard',
   request: RunRequest,
-  tx: Tx,
-  { id, attempt }: Attempt,
-  signal: AbortSignal,
-): Operation<Tx> {
-  const { scope, procedure, key } = request;
-  const onlyLeased = (what: string) => (): never => {
-    throw new OperationMisuse(
-      `operation.${what} belongs to mode 'leased'. In atomic mode write through operation.tx and return the output; for effects outside the database set mode: 'leased'.`,
-    );
-  };
+  outcomes: SealedOutcomes,
+): Promise<AtomicEnd<Settled>> {
+  const error = await request.failures.describe(thrown);
   return {
-    id,
-    attempt,
-    scope,
-    procedure,
-    key,
-    mode: 'atomic',
-    signal,
-    tx,
-    step: onlyLeased('step'),
-    transaction: onlyLeased('transaction'),
-    settle: onlyLeased('settle'),
-    progress: onlyLeased('progress'),
-    refuse: (error) => new Refusal(error),
-    childKey: (step) => childKey({ scope, procedure, key, step }),
+    settlement: failedWith(error, request, outcomes),
+    effects,
+    value: { outcome: 'failed', error, thrown },
   };
 }
 

@@ -37,6 +37,7 @@ export async function runNested<Tx>(
   const { scope, key } = outer;
   const inner: Operation<Tx> = {
     ...outer,
+    signal: outer.signal,
     procedure,
     key: childKey({ scope, procedure: outer.procedure, key, step: procedure }),
     childKey: (step) => childKey({ scope, procedure, key: inner.key, step }),

@@ -4,49 +4,29 @@ import { isStoreUnavailable, type OperationRecord, type Sighting } from '../stor
 import type { EnqueueRequest, EnqueueResult } from '../store/queue-port.ts';
 import { activeTraceparent } from '../telemetry/tracing.ts';
 import { runAttempt } from './attempt.ts';
-import { behindLayers } from './behind-layers.ts';
 import { consult } from './consult.ts';
 import { type EngineContext, identityOf, refused, storedFingerprint, subjectOf } from './engine-context.ts';
+import { insist } from './insist.ts';
 import { pollAfterMs } from './poll-hint.ts';
 import { operationId } from './random-id.ts';
-import type { Handler, RunRequest, RunResult } from './request.ts';
-import { insist } from './run-leased.ts';
+import type { Call, RunRequest, RunResult } from './request.ts';
+import { MAX_ROUNDS } from './run-leased.ts';
 import { outcomesOf } from './sealed-outcomes.ts';
 import { sleep } from './wait.ts';
-
-const MAX_ROUNDS = 8;
 
 /**
  * Queued mode, in the request: the record, its work and its job in one commit, and 202. Nothing is handled here, but for one
  * case: a record that was claimed as `leased` (the policy was another then) goes on in the request, as it was promised.
- *
- * @param mayBeRetry look first: a retry then costs one SELECT, and seals and sends nothing
  */
-export function runQueued<Tx>(
+export async function runQueued<Tx>(
   context: EngineContext<Tx>,
-  request: RunRequest,
-  handler: Handler<Tx>,
-  mayBeRetry: boolean,
-): Promise<RunResult> {
-  const deadline = performance.now() + request.policy.waitMs;
-  return behindLayers(context, request, deadline, (owner) =>
-    acceptOnAuthority(context, request, handler, mayBeRetry, owner, deadline),
-  );
-}
-
-async function acceptOnAuthority<Tx>(
-  context: EngineContext<Tx>,
-  request: RunRequest,
-  handler: Handler<Tx>,
-  mayBeRetry: boolean,
-  owner: string,
-  deadline: number,
+  { request, handler, mayBeRetry, owner, deadline }: Call<Tx>,
 ): Promise<RunResult> {
   const { store } = context;
   let found: Sighting | undefined = mayBeRetry ? await store.lookup(identityOf(request)) : undefined;
   let prepared: EnqueueRequest | undefined;
   for (let round = 0; round < MAX_ROUNDS; round++) {
-    const { answer, take } = { take: undefined, ...(await consult(context, request, found, deadline)) };
+    const { answer, take } = await consult(context, request, found, deadline);
     if (answer !== undefined) return answer;
     // One request to enqueue, whatever happens to it on its way: that is what makes it re-entrant.
     prepared ??= enqueueRequest(context, request, owner);

@@ -1,5 +1,5 @@
 import { parseOutcome } from '@semel/contract/v1/pure';
-import type { SealedOperation } from '../sealing/sealing.ts';
+import type { SealedOperation, Sealing } from '../sealing/sealing.ts';
 import type { SettledEntry } from '../store/layer-entry.ts';
 import type { OperationRecord, StepRecord } from '../store/port.ts';
 import { type EngineContext, subjectOf } from './engine-context.ts';
@@ -11,26 +11,41 @@ import type { OutcomeCodec } from './outcome.ts';
  * store around the store: a text is sealed once and then stored as often as it takes, and a settlement whose
  * acknowledgement got lost is recognised by its bytes.
  */
-export interface SealedOutcomes {
-  fromValue(value: unknown, maxBytes: number): string;
-  fromError(error: DescribedError, maxBytes: number): string;
-  step(kind: StepRecord['kind'], name: string, value: unknown): string;
+export class SealedOutcomes {
+  readonly #sealing: Sealing;
+  readonly #codec: OutcomeCodec;
+  readonly #operation: SealedOperation;
+
+  constructor(sealing: Sealing, codec: OutcomeCodec, operation: SealedOperation) {
+    this.#sealing = sealing;
+    this.#codec = codec;
+    this.#operation = operation;
+  }
+
+  /** @throws UnstorableOutcome for what can't be replayed */
+  fromValue(value: unknown, maxBytes: number): string {
+    return this.#sealing.seal(this.#codec.fromValue(value, maxBytes), this.#operation, 'outcome');
+  }
+
+  fromError(error: DescribedError, maxBytes: number): string {
+    return this.#sealing.seal(this.#codec.fromError(error, maxBytes), this.#operation, 'outcome');
+  }
+
+  step(kind: StepRecord['kind'], name: string, value: unknown): string {
+    return this.#sealing.seal(this.#codec.stepFromValue(value), this.#operation, kind, name);
+  }
+
   /** What a worker will need to run it in the caller's place. */
-  input(value: unknown): string;
+  input(value: unknown): string {
+    return this.#sealing.seal(this.#codec.stepFromValue(value), this.#operation, 'input');
+  }
 }
 
-export function outcomesOf(
+export const outcomesOf = (
   { sealing }: Pick<EngineContext<unknown>, 'sealing'>,
-  outcomes: OutcomeCodec,
+  codec: OutcomeCodec,
   operation: SealedOperation,
-): SealedOutcomes {
-  return {
-    fromValue: (value, maxBytes) => sealing.seal(outcomes.fromValue(value, maxBytes), operation, 'outcome'),
-    fromError: (error, maxBytes) => sealing.seal(outcomes.fromError(error, maxBytes), operation, 'outcome'),
-    step: (kind, name, value) => sealing.seal(outcomes.stepFromValue(value), operation, kind, name),
-    input: (value) => sealing.seal(outcomes.stepFromValue(value), operation, 'input'),
-  };
-}
+): SealedOutcomes => new SealedOutcomes(sealing, codec, operation);
 
 /** The stored outcome as it was serialised. What can't be opened is gone: `undefined`, and an alert. */
 export function openOutcome<Tx>(
@@ -54,42 +69,45 @@ function isTombstone(outcome: string): boolean {
 
 /** A recorded result, or `undefined` and an alert: then nobody may go on, and nobody may run the step again. */
 export function openStep<Tx>(
-  { sealing, emit }: Pick<EngineContext<Tx>, 'sealing' | 'emit'>,
-  outcomes: OutcomeCodec,
+  context: Pick<EngineContext<Tx>, 'sealing' | 'emit'>,
+  codec: OutcomeCodec,
   operation: SealedOperation,
   { name, kind, result }: StepRecord,
 ): { readonly value: unknown } | undefined {
-  const opened = sealing.open(result, operation, kind, name);
-  if ('text' in opened) {
-    try {
-      return { value: outcomes.stepToValue(opened.text) };
-    } catch {
-      return undefined;
-    }
-  }
-  emit({ type: 'undecryptable', what: 'step', why: opened.unopened, ...subjectOf(operation, operation) });
-  return undefined;
+  return openValue(context, codec, operation, 'step', context.sealing.open(result, operation, kind, name));
 }
 
 /** A queued input, or `undefined` and an alert: then nobody can run it, and somebody has to decide. */
 export function openInput<Tx>(
-  { sealing, emit }: Pick<EngineContext<Tx>, 'sealing' | 'emit'>,
-  outcomes: OutcomeCodec,
+  context: Pick<EngineContext<Tx>, 'sealing' | 'emit'>,
+  codec: OutcomeCodec,
   operation: SealedOperation,
   input: string,
 ): { readonly value: unknown } | undefined {
   // Somebody who can write the table may have removed it.
   const opened =
-    typeof input === 'string' ? sealing.open(input, operation, 'input') : ({ unopened: 'altered' } as const);
+    typeof input === 'string'
+      ? context.sealing.open(input, operation, 'input')
+      : ({ unopened: 'altered' } as const);
+  return openValue(context, codec, operation, 'input', opened);
+}
+
+function openValue<Tx>(
+  { emit }: Pick<EngineContext<Tx>, 'emit'>,
+  codec: OutcomeCodec,
+  operation: SealedOperation,
+  what: 'step' | 'input',
+  opened: ReturnType<Sealing['open']>,
+): { readonly value: unknown } | undefined {
   if ('text' in opened) {
     try {
-      return { value: outcomes.stepToValue(opened.text) };
+      return { value: codec.stepToValue(opened.text) };
     } catch {
-      emit({ type: 'undecryptable', what: 'input', why: 'altered', ...subjectOf(operation, operation) });
-      return undefined;
+      // It opens, and isn't what was written.
     }
   }
-  emit({ type: 'undecryptable', what: 'input', why: opened.unopened, ...subjectOf(operation, operation) });
+  const why = 'unopened' in opened ? opened.unopened : 'altered';
+  emit({ type: 'undecryptable', what, why, ...subjectOf(operation, operation) });
   return undefined;
 }
 

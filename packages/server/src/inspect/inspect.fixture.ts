@@ -30,6 +30,7 @@ export const context = (key: string): Context => ({
 // biome-ignore lint/suspicious/noExplicitAny: handlers are looked at, hardly any is run
 type Handler = (options: any) => any;
 export const LEASED: IdempotencyPolicy = { mode: 'leased', effects: 'steps', ttlMs: 172_800_000 };
+export const QUEUED: IdempotencyPolicy = { ...LEASED, mode: 'queued' };
 export const ATOMIC: IdempotencyPolicy = { mode: 'atomic', ttlMs: 172_800_000 };
 
 export const procedure = (policy: IdempotencyPolicy, handler: Handler) =>

@@ -1,23 +1,27 @@
-import type { QueueStore } from '../store/queue-port.ts';
+import type { QueueStore, Stranded } from '../store/queue-port.ts';
 import type { Emit } from '../telemetry/events.ts';
 import { healedJobId, jobId } from './job-id.ts';
 import { jobOf } from './job-of.ts';
 import type { Jobs } from './port.ts';
 
 export interface HealOptions {
+  /** Operations in one page. */
   readonly limit: number;
   /** Work that is due for no longer than this may still be on its way through the queue. */
   readonly graceMs: number;
 }
 
-/** How many that only wait for their turn are looked past, at most. */
-const MAX_WAITING = 5_000;
+/** Looked at in one go; the next goes on behind them. */
+const MAX_PAGES = 10;
 /** Sent by this process: remembered so that the same is neither sent nor counted each time that it looks. */
 const MAX_REMEMBERED = 10_000;
 
 /**
  * Gives queued operations that have lost their job (a queue that forgot, a send that didn't come through, a worker that died)
  * another. Any number of servers may do so at once: a job too many is refused by the record.
+ *
+ * It walks from those due longest to the others, and begins again at the end: any number that only wait for their turn (or for
+ * another deployment) hide none behind them.
  */
 export function createHealer<Tx>({
   queue,
@@ -29,13 +33,9 @@ export function createHealer<Tx>({
   readonly emit: Emit;
 }): (options: HealOptions) => Promise<number> {
   const remembered = new Set<string>();
-  /** Of the last batch, if it was full: the oldest that wait (for another deployment, perhaps) must not hide all others. */
-  let waitingAhead = 0;
+  let after: Pick<Stranded, 'dueAt' | 'operationId'> | undefined;
 
-  return async ({ limit, graceMs }) => {
-    const most = limit + waitingAhead;
-    const stranded = await queue.stranded({ limit: most, graceMs });
-    waitingAhead = 0;
+  async function healAll(stranded: readonly Stranded[]): Promise<number> {
     if (stranded.length === 0) return 0;
     const waiting = await jobs.waiting(stranded.map(({ operationId }) => operationId));
     let healed = 0;
@@ -54,7 +54,18 @@ export function createHealer<Tx>({
       healed++;
       emit({ type: 'healed', state, operationId, scope, procedure });
     }
-    if (stranded.length >= most) waitingAhead = Math.min(stranded.length - healed, MAX_WAITING);
+    return healed;
+  }
+
+  return async ({ limit, graceMs }) => {
+    let healed = 0;
+    for (let page = 0; page < MAX_PAGES; page++) {
+      const stranded = await queue.stranded({ limit, graceMs, after });
+      healed += await healAll(stranded);
+      // Only then: what a queue that is away didn't take is met again, by the next look.
+      after = stranded.length < limit ? undefined : stranded.at(-1);
+      if (after === undefined) break;
+    }
     return healed;
   };
 }

@@ -13,8 +13,8 @@ const HEALED_TOGETHER_MS = 30_000;
 
 /**
  * For a job that takes the place of one that was lost: not the lost one's id, which a queue may remember for long, and another
- * one later, in case that this one gets lost too. The same in all servers, as far as their clocks agree: each job too many is
- * an attempt that doesn't wait for its time.
+ * one later, in case that this one gets lost too. The same in all servers, as far as their clocks agree: a job too many does
+ * no harm, but somebody has to look at it.
  */
 export const healedJobId = (operationId: string, version: number, now = Date.now()): string =>
   idFrom(`semel healed job v1\0${operationId}\0${version}\0${Math.floor(now / HEALED_TOGETHER_MS)}`);

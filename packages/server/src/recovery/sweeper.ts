@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Store, SweepReport } from '../store/port.ts';
+import type { Store } from '../store/port.ts';
 import type { Emit } from '../telemetry/events.ts';
 import { repeat } from './repeat.ts';
 
@@ -28,41 +28,31 @@ export function createSweeper<Tx>(
   let closed = false;
   const failed = (error: unknown): void => emit({ type: 'recovery_failed', error });
   const loops = [
-    repeat(
-      orphansEveryMs,
-      () => sweep(() => store.sweepOrphans({ limit: batch, trace }), 'suspended'),
-      failed,
-    ),
-    repeat(retentionEveryMs, () => sweep(() => store.sweepExpired({ limit: batch }), 'deleted'), failed),
+    repeat(orphansEveryMs, () => toTheEnd(sweepOrphans), failed),
+    repeat(retentionEveryMs, () => toTheEnd(sweepExpired), failed),
   ];
 
-  /** Queued work whose last attempt was lost, and with it whoever would have said so. @returns how many */
-  async function tellDead({ changed }: SweepReport): Promise<number> {
-    let dead = 0;
-    for (const { operationId } of changed) {
-      const found = await store.find(operationId);
-      if (found?.record.state !== 'dead') continue;
-      dead++;
-      const { scope, procedure, key, attempt } = found.record;
-      const { deadLetterOwner } = (await store.queue.work(operationId)) ?? {};
-      emit({
-        type: 'dead',
-        error: new Error('Its last attempt was lost: the process died, or the lease ran out'),
-        ...(deadLetterOwner !== undefined && { deadLetterOwner }),
-        ...{ scope, procedure, key, operationId, attempt },
-      });
+  async function sweepOrphans(): Promise<boolean> {
+    const { changed, complete } = await store.sweepOrphans({ limit: batch, trace });
+    const dead = changed.filter(({ state }) => state === 'dead');
+    for (const { state: _, ...orphan } of dead) {
+      // Whoever would have said so was lost with the attempt.
+      const error = new Error('Its last attempt was lost: the process died, or the lease ran out');
+      emit({ type: 'dead', error, ...orphan });
     }
-    return dead;
+    const suspended = changed.length - dead.length;
+    if (suspended > 0) emit({ type: 'recovered', suspended, deleted: 0 });
+    return complete;
   }
 
-  async function sweep(once: () => Promise<SweepReport>, what: 'suspended' | 'deleted'): Promise<void> {
-    for (; !closed; await sleep(PAUSE_MS)) {
-      const report = await once();
-      const dead = what === 'suspended' ? await tellDead(report) : 0;
-      const count = report.changed.length - dead;
-      if (count > 0) emit({ type: 'recovered', suspended: 0, deleted: 0, [what]: count });
-      if (report.complete) return;
-    }
+  async function sweepExpired(): Promise<boolean> {
+    const { changed, complete } = await store.sweepExpired({ limit: batch });
+    if (changed.length > 0) emit({ type: 'recovered', suspended: 0, deleted: changed.length });
+    return complete;
+  }
+
+  async function toTheEnd(sweep: () => Promise<boolean>): Promise<void> {
+    while (!closed && !(await sweep())) await sleep(PAUSE_MS);
   }
 
   return {

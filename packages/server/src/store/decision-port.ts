@@ -9,6 +9,11 @@ import type { OperationRecord, Sighting, Trace } from './records.ts';
 export interface Decision extends Trace {
   /** Why, for the audit row. Never personal data: it is kept. */
   readonly reason: string;
+  /**
+   * Of the record that whoever decides has seen: with any other it is `not_now`. Since then it may have run again and be
+   * undecided for another reason. @default whatever its version
+   */
+  readonly version?: number | undefined;
 }
 
 /** An append-only row; kept as long as the operation. */
@@ -103,9 +108,15 @@ export interface DecisionStore<Tx = unknown> {
   /**
    * Operations that wait for a decision (`suspended`, `dead`) and weren't offered for `everyMs`: those offered longest ago (or
    * never) first, of them the oldest, so that each has its turn; marks them as offered now, so that of many servers one
-   * offers each to its resolver. Cost grows with what waits, not with what is kept.
+   * offers each to its resolver. Of these procedures alone, and no other is marked: a server that has no resolver for an
+   * operation must not keep it from one that has. Cost grows with what waits, not with what is kept.
    */
-  offer(options: { readonly limit: number; readonly everyMs: number }): Promise<readonly OperationRecord[]>;
+  offer(options: {
+    readonly limit: number;
+    readonly everyMs: number;
+    /** By stable name. @default all */
+    readonly procedures?: readonly string[] | undefined;
+  }): Promise<readonly OperationRecord[]>;
 
   /** When it was last offered, since it waits for the decision that it waits for now. Reads only. */
   offered(operationId: string): Promise<number | undefined>;

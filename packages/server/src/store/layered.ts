@@ -126,8 +126,9 @@ export function layeredStore<Tx>(authority: Store<Tx>, layers: Layers): Store<Tx
     },
     async purge(request) {
       const report = await authority.purge(request);
+      // Those purged before as well: whoever did that may have died before the layers were told.
       await Promise.all(
-        report.purged.map(async (operationId) => {
+        [...report.purged, ...report.purgedBefore].map(async (operationId) => {
           // Gone by now means expired: then nobody replays it either.
           const found = await authority.find(operationId);
           if (found !== undefined) await layers.forget(found.record);

@@ -26,15 +26,17 @@ export function createDecisions(
   const notNow = ({ record }: Entry): Decided => ({ kind: 'not_now', record, now: clock() });
   const done = ({ record }: Entry): Decided => ({ kind: 'done', record });
 
-  /** The operation, if nobody is deciding about it right now and its record allows this. */
+  /** The operation, if nobody is deciding about it right now, it is as it was seen and its record allows this. */
   function decidable(
     operationId: string,
+    { version }: Decision,
     allows: (record: OperationRecord) => boolean,
   ): { readonly entry: Entry } | { readonly refused: Decided } {
     const entry = table.byOperation.get(operationId);
     if (entry === undefined) return { refused: { kind: 'absent' } };
     const isHeld = open.get(operationId)?.timedOut() === false;
-    return isHeld || !allows(entry.record) ? { refused: notNow(entry) } : { entry };
+    const isAsSeen = version === undefined || version === entry.record.version;
+    return isHeld || !isAsSeen || !allows(entry.record) ? { refused: notNow(entry) } : { entry };
   }
 
   /** Runs somebody's code under the lock; `commit` applies what it wrote unless the lock was lost meanwhile. */
@@ -67,7 +69,7 @@ export function createDecisions(
 
   return {
     async resolve(operationId, body, decision) {
-      const found = decidable(operationId, isUndecided);
+      const found = decidable(operationId, decision, isUndecided);
       if ('refused' in found) return found.refused;
       const { entry } = found;
       return locked(
@@ -88,6 +90,7 @@ export function createDecisions(
     async redrive(operationId, { grantAttempts }, send, decision) {
       const found = decidable(
         operationId,
+        decision,
         (record) => record.policy.mode === 'queued' && isUndecided(record),
       );
       if ('refused' in found) return found.refused;
@@ -112,6 +115,7 @@ export function createDecisions(
     async release(operationId, decision) {
       const found = decidable(
         operationId,
+        decision,
         ({ policy, state }) => policy.mode === 'leased' && state === 'suspended',
       );
       if ('refused' in found) return found.refused;
@@ -128,6 +132,7 @@ export function createDecisions(
     async cancel(operationId, outcome, decision) {
       const found = decidable(
         operationId,
+        decision,
         ({ policy, state, attempt }) => policy.mode === 'queued' && state === 'accepted' && attempt === 0,
       );
       if ('refused' in found) return found.refused;
@@ -137,8 +142,8 @@ export function createDecisions(
       return done(entry);
     },
 
-    async offer({ limit, everyMs }) {
-      return offer(table.byOperation.values(), limit, everyMs, clock());
+    async offer(options) {
+      return offer(table.byOperation.values(), options, clock());
     },
     async offered(operationId) {
       const { record, offeredAt } = table.byOperation.get(operationId) ?? {};

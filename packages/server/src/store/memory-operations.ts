@@ -80,7 +80,10 @@ export function windowPassed({ policy, firstClaimedAt }: OperationRecord, now: n
 }
 
 /** What the record, not today's code, makes of an attempt that died; `undefined` when the next one may go on. */
-export function orphanEnd(record: OperationRecord, now: number): AttemptEnd | undefined {
+export function orphanEnd(
+  record: OperationRecord,
+  now: number,
+): Extract<AttemptEnd, { to: 'suspended' } | { to: 'dead' }> | undefined {
   const { mode, onCrash, maxAttempts } = record.policy;
   const suspended = { to: 'suspended', cause: 'outcome_unknown' } as const;
   if (onCrash === 'suspend' || windowPassed(record, now)) return suspended;

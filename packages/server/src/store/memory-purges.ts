@@ -31,6 +31,7 @@ export function createPurges(
         .sort(([a], [b]) => (a < b ? -1 : 1));
       const batch = matching.slice(0, limit);
       const purged: string[] = [];
+      const purgedBefore: string[] = [];
       const unsettled: string[] = [];
       for (const [operationId, entry] of batch) {
         const { state, outcome } = entry.record;
@@ -42,7 +43,10 @@ export function createPurges(
         entry.progress = undefined;
         rejections.eraseEvidence(operationId);
         const tombstone = purgedOutcome(state);
-        if (outcome === tombstone) continue;
+        if (outcome === tombstone) {
+          purgedBefore.push(operationId);
+          continue;
+        }
         entry.record = { ...entry.record, outcome: tombstone, fingerprint: PURGED_FINGERPRINT };
         const { actor, traceId } = trace;
         keep({
@@ -57,6 +61,7 @@ export function createPurges(
       const last = batch.at(-1)?.[0];
       return {
         purged,
+        purgedBefore,
         unsettled,
         ...(matching.length > limit && last !== undefined ? { next: last } : undefined),
       };

@@ -10,7 +10,7 @@ import {
 } from './memory-operations.ts';
 import type { Table } from './memory-table.ts';
 import { createStagedTransaction, type MemoryTransaction } from './memory-transaction.ts';
-import { backlogOf, strandedOf } from './memory-waiting.ts';
+import { backlogOf, byDueAt, strandedOf } from './memory-waiting.ts';
 import type { OperationRecord } from './port.ts';
 import type { EnqueueRequest, EnqueueResult, QueuedWork, QueueStore, StartResult } from './queue-port.ts';
 
@@ -58,6 +58,8 @@ export function createQueue(
       const now = clock();
       const { record, work } = entry;
       if (record.state === 'processing' && record.owner === owner) return startedBefore(entry);
+      if (record.state === 'accepted' && work !== undefined && work.dueAt > now)
+        return { kind: 'early', dueInMs: work.dueAt - now };
       const cause = startable(record, now);
       if (cause === undefined || work === undefined) return { kind: 'not_now', record, now };
       const next = nextAttempt(record, owner, now);
@@ -75,8 +77,10 @@ export function createQueue(
     async progress(operationId) {
       return table.byOperation.get(operationId)?.progress;
     },
-    async stranded({ limit, graceMs }) {
-      return strandedOf(table.byOperation.values(), graceMs, clock()).slice(0, limit);
+    async stranded({ limit, graceMs, after }) {
+      const all = strandedOf(table.byOperation.values(), graceMs, clock());
+      const rest = after === undefined ? all : all.filter((each) => byDueAt(each, after) > 0);
+      return rest.slice(0, limit);
     },
     async backlog() {
       return backlogOf(table.byOperation.values(), clock());

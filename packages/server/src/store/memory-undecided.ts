@@ -1,4 +1,4 @@
-import type { OperationFilter, OperationPage } from './decision-port.ts';
+import type { DecisionStore, OperationFilter, OperationPage } from './decision-port.ts';
 import type { Entry } from './memory-operations.ts';
 import type { OperationRecord } from './port.ts';
 
@@ -10,12 +10,12 @@ const offeredLast = ({ offeredAt }: Entry): number => offeredAt ?? Number.MIN_SA
 /** What waits for a decision and wasn't offered lately; marked, so that nobody else is offered it. */
 export function offer(
   entries: Iterable<Entry>,
-  limit: number,
-  everyMs: number,
+  { limit, everyMs, procedures }: Parameters<DecisionStore['offer']>[0],
   now: number,
 ): readonly OperationRecord[] {
   const offered = [...entries]
     .filter(({ record: { state } }) => state === 'suspended' || state === 'dead')
+    .filter(({ record }) => procedures === undefined || procedures.includes(record.procedure))
     .filter(({ offeredAt }) => offeredAt === undefined || offeredAt + everyMs <= now)
     .sort((a, b) => offeredLast(a) - offeredLast(b) || a.record.updatedAt - b.record.updatedAt || byId(a, b))
     .slice(0, limit);

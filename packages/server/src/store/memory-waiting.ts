@@ -12,20 +12,23 @@ function waiting(entry: Entry): Waiting | undefined {
   return waits ? { entry, state, since: updatedAt } : undefined;
 }
 
-/** Queued operations that may have lost their job, those first that have waited longest. */
+/** Queued operations that may have lost their job, those first that have been due longest. */
 export function strandedOf(entries: Iterable<Entry>, graceMs: number, now: number): readonly Stranded[] {
-  const found: { readonly stranded: Stranded; readonly since: number }[] = [];
+  const found: Stranded[] = [];
   for (const entry of entries) {
-    const { operationId, scope, procedure, state, version, leaseUntil } = entry.record;
-    const named = { operationId, scope, procedure, version };
+    const { operationId, scope, procedure, state, version } = entry.record;
     const dueAt = entry.work?.dueAt;
-    if (state === 'accepted' && dueAt !== undefined && dueAt + graceMs <= now)
-      found.push({ stranded: { ...named, state }, since: dueAt });
-    else if (state === 'processing' && dueAt !== undefined && mayGoOn(entry, now))
-      found.push({ stranded: { ...named, state }, since: leaseUntil ?? now });
+    if (dueAt === undefined) continue;
+    const named = { operationId, scope, procedure, version, dueAt };
+    if (state === 'accepted' && dueAt + graceMs <= now) found.push({ ...named, state });
+    else if (state === 'processing' && mayGoOn(entry, now)) found.push({ ...named, state });
   }
-  return found.sort((a, b) => a.since - b.since).map(({ stranded }) => stranded);
+  return found.sort(byDueAt);
 }
+
+type Place = Pick<Stranded, 'dueAt' | 'operationId'>;
+export const byDueAt = (a: Place, b: Place): number =>
+  a.dueAt - b.dueAt || (a.operationId < b.operationId ? -1 : Number(a.operationId > b.operationId));
 
 function mayGoOn({ record }: Entry, now: number): boolean {
   return leaseRanOut(record, now) && orphanEnd(record, now) === undefined;

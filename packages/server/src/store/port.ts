@@ -9,9 +9,6 @@ import type {
   ClaimResult,
   OperationIdentity,
   OperationRecord,
-  PurgeRecord,
-  PurgeReport,
-  PurgeRequest,
   RejectedTransition,
   RenewResult,
   Settlement,
@@ -19,15 +16,17 @@ import type {
   Sighting,
   StepRecord,
   StoreCapabilities,
-  SweepReport,
   TakeCause,
   Trace,
   TransactionEnd,
   TransactResult,
   Transition,
 } from './records.ts';
+import type { OrphanReport, PurgeRecord, PurgeReport, PurgeRequest, SweepReport } from './upkeep.ts';
 
+export * from './errors.ts';
 export * from './records.ts';
+export * from './upkeep.ts';
 
 /**
  * The store port: what the engine asks of a store of record, and what a store promises.
@@ -123,7 +122,7 @@ export interface Store<Tx = unknown> {
    * or past its downstream window, or out of attempts; a queued one that is only out of attempts becomes `dead`). Those that may resume are left for the next attempt.
    * Any number of servers may sweep at once.
    */
-  sweepOrphans(options: { readonly limit: number; readonly trace: Trace }): Promise<SweepReport>;
+  sweepOrphans(options: { readonly limit: number; readonly trace: Trace }): Promise<OrphanReport>;
 
   /** Deletes settled and released operations past `expiresAt` + grace, with their steps and history, at most `limit` a call. Never an unsettled one. */
   sweepExpired(options: { readonly limit: number }): Promise<SweepReport>;

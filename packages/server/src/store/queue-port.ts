@@ -45,6 +45,8 @@ export type StartResult =
     }
   /** Not to be run: settled, waiting for a decision, held by a live attempt, or lost and out of attempts or window. */
   | ({ readonly kind: 'not_now' } & Sighting)
+  /** Not to be run before so many milliseconds have passed by the store's clock: a job too many, or one that came too soon. */
+  | { readonly kind: 'early'; readonly dueInMs: number }
   /** No such operation, or not a queued one. */
   | { readonly kind: 'absent' };
 
@@ -63,6 +65,8 @@ export interface Stranded {
   readonly state: 'accepted' | 'processing';
   /** Of the record: names what a job that is sent for it is about. */
   readonly version: number;
+  /** When a worker might start it. */
+  readonly dueAt: number;
 }
 
 /** One line of what waits, for metrics: one per procedure and state. */
@@ -95,11 +99,12 @@ export interface QueueStore<Tx = unknown> {
   enqueue(request: EnqueueRequest, send: (tx: Tx) => Promise<void>): Promise<EnqueueResult>;
 
   /**
-   * A worker's claim: `accepted` -> `processing` (cause `started`), or `processing` whose lease ran out and whose record says
-   * `resume`, has attempts left and is within its downstream window -> `processing` (cause `overtaken`); attempt + 1, a new
+   * A worker's claim: `accepted` and due -> `processing` (cause `started`), or `processing` whose lease ran out and whose record
+   * says `resume`, has attempts left and is within its downstream window -> `processing` (cause `overtaken`); attempt + 1, a new
    * lease. What is `accepted` is started whatever its attempts and its window: nothing else may lead out of that state, and the
-   * attempt itself finds out that it comes too late. Of n simultaneous deliveries at most one starts. Re-entrant for its owner. The downstream window counts from the
-   * first start. A job that comes before `dueAt` is started all the same: when to deliver is the queue's business.
+   * attempt itself finds out that it comes too late. Before `dueAt` it is `early`, whichever job came: a queue that delivers one
+   * twice must not use up in a moment the attempts that backoff spreads over hours. Of n simultaneous deliveries at most one
+   * starts. Re-entrant for its owner. The downstream window counts from the first start.
    */
   start(request: StartRequest): Promise<StartResult>;
 
@@ -114,10 +119,16 @@ export interface QueueStore<Tx = unknown> {
   progress(operationId: string): Promise<ProgressRecord | undefined>;
 
   /**
-   * Queued operations that may have lost their job, oldest first: `accepted` and due for at least `graceMs`, or `processing`
-   * with a lease that ran out and a record that lets the next attempt go on. Reads only.
+   * Queued operations that may have lost their job, those first that have been due longest: `accepted` and due for at least
+   * `graceMs`, or `processing` with a lease that ran out and a record that lets the next attempt go on. `after`: the last of
+   * the page before. An operation only ever becomes due later, so a walk by pages misses none that is stranded all along,
+   * whatever happens to others meanwhile. Reads only.
    */
-  stranded(options: { readonly limit: number; readonly graceMs: number }): Promise<readonly Stranded[]>;
+  stranded(options: {
+    readonly limit: number;
+    readonly graceMs: number;
+    readonly after?: Pick<Stranded, 'dueAt' | 'operationId'> | undefined;
+  }): Promise<readonly Stranded[]>;
 
   /** What waits now, for metrics. Reads only; cost grows with what waits, not with what is kept. */
   backlog(): Promise<readonly Backlog[]>;

@@ -1,4 +1,4 @@
-import { type OperationState, serializeOutcome, type TransitionCause } from '@semel/contract/v1/pure';
+import type { OperationState, TransitionCause } from '@semel/contract/v1/pure';
 
 /** What passes between the engine and a store of record: see the port, `port.ts`. */
 
@@ -212,64 +212,6 @@ export interface RenewResult {
   readonly renewed: boolean;
 }
 
-/** What one sweep did, for metrics and for the caller to know whether to go on at once. */
-export interface SweepReport {
-  readonly examined: number;
-  /** Operations whose record was changed (suspended), or deleted for retention. */
-  readonly changed: readonly {
-    readonly operationId: string;
-    readonly procedure: string;
-    readonly scope: string;
-  }[];
-  /** True when the sweep reached the end of what there is to look at. */
-  readonly complete: boolean;
-}
-
-/** What to purge. */
-export type PurgeSelection =
-  | { readonly operationId: string }
-  /** Every operation of exactly this scope. */
-  | { readonly scope: string }
-  /** Every operation whose scope begins so, character by character: no wildcards, no case folding. */
-  | { readonly scopePrefix: string };
-
-export interface PurgeRequest {
-  readonly select: PurgeSelection;
-  /** Operations looked at in one call. */
-  readonly limit: number;
-  /** Where the call before stopped; absent in the first. */
-  readonly after?: string;
-  readonly trace: Trace;
-  /** Why, for the audit row. Never personal data: it is kept. */
-  readonly reason: string;
-}
-
-export interface PurgeReport {
-  /** Operations whose answer was erased by this call. One that had been purged before isn't among them. */
-  readonly purged: readonly string[];
-  /** Operations that match and were left alone: not settled. */
-  readonly unsettled: readonly string[];
-  /** Give it to the next call as `after`; absent when everything was looked at. */
-  readonly next?: string;
-}
-
-/** The audit row of a purge. Append-only, and kept when the operation itself has expired. */
-export interface PurgeRecord {
-  readonly operationId: string;
-  readonly at: number;
-  readonly actor: string;
-  readonly reason: string;
-  readonly traceId?: string;
-}
-
-/** What a purged operation has instead of its fingerprint, which anybody could test guesses of the input against. */
-export const PURGED_FINGERPRINT = 'purged';
-
-/** What a purged operation has instead of its outcome: that it finished, and how. */
-export function purgedOutcome(state: 'completed' | 'failed'): string {
-  return serializeOutcome({ v: 1, ok: state === 'completed', gone: 'purged' });
-}
-
 /** What a store can do, as data: a suite or an engine asks, it never tries and catches. */
 export interface StoreCapabilities {
   /** `atomically` and `transact` carry the caller's effects. */
@@ -279,41 +221,3 @@ export interface StoreCapabilities {
   /** Other processes see the same records. */
   readonly shared: boolean;
 }
-
-const UNAVAILABLE = Symbol.for('semel.store-unavailable');
-
-/** Also across two copies of this package in one process. */
-export const isStoreUnavailable = (value: unknown): value is StoreUnavailable =>
-  typeof value === 'object' && value !== null && (value as Record<symbol, unknown>)[UNAVAILABLE] === true;
-
-/** The store could not be reached, and nothing was begun (or the read gave no answer). Answered as 503. */
-export class StoreUnavailable extends Error {
-  override readonly name: string = 'StoreUnavailable';
-  readonly [UNAVAILABLE] = true;
-  constructor(message = 'The store of record cannot be reached', options?: { cause?: unknown }) {
-    super(`store_unavailable: ${message}`, options);
-  }
-}
-
-const ENDED_BY_HANDLER = Symbol.for('semel.transaction-ended-by-handler');
-
-/**
- * The body of a transaction sent COMMIT or ROLLBACK itself. What it committed is committed and has no record: whoever gets
- * this must not let the call run again.
- */
-export class TransactionEndedByHandler extends Error {
-  override readonly name: string = 'TransactionEndedByHandler';
-  readonly [ENDED_BY_HANDLER] = true;
-  constructor(options?: { cause?: unknown }) {
-    super(
-      'The handler ended the transaction itself (COMMIT or ROLLBACK): its effects and the record of the operation are no longer one.',
-      options,
-    );
-  }
-}
-
-/** Also across two copies of this package in one process. */
-export const isTransactionEndedByHandler = (value: unknown): value is TransactionEndedByHandler =>
-  typeof value === 'object' &&
-  value !== null &&
-  (value as Record<symbol, unknown>)[ENDED_BY_HANDLER] === true;

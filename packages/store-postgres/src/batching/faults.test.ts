@@ -1,7 +1,8 @@
 import type { Claim } from '@semel/server/store';
-import { createTcpProxy, loseAnswerAfter, type TcpProxy } from '@semel/testing/faults';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import { COMPLETED, createFixture, databaseUrl, type Fixture, random, request } from '../testing/fixture.ts';
+import { loseAnswerAfter } from '@semel/testing/faults';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { COMPLETED, createFixture, type Fixture, random, request } from '../testing/fixture.ts';
+import { lossyPath } from '../testing/lossy-path.ts';
 import type { BatchingKnobs } from './writes.ts';
 
 // A batch is cut off at every point: before, within and after its commit. Nobody's call is lost and nobody's is doubled.
@@ -11,21 +12,15 @@ const oneLane: BatchingKnobs = { lanes: 1 };
 const twoLanes: BatchingKnobs = { lanes: 2 };
 let db: Fixture;
 let direct: ReturnType<Fixture['store']>;
-let proxy: TcpProxy;
 beforeAll(async () => {
   db = await createFixture('batch_faults');
   direct = db.store({ batching: oneLane });
 });
 afterAll(() => db.close());
-beforeEach(async () => {
-  const { hostname, port } = new URL(databaseUrl);
-  proxy = await createTcpProxy({ target: { host: hostname, port: Number(port) } });
-});
-afterEach(() => proxy.close());
+const path = lossyPath(() => db);
 
 const some = (count: number) => Array.from({ length: count }, () => request());
-const throughProxy = (batching = oneLane) =>
-  db.store({ connection: proxy.url(databaseUrl), controlConnections: 2, batching });
+const throughProxy = (batching = oneLane) => path.store({ controlConnections: 2, batching });
 
 async function held(count: number): Promise<Claim[]> {
   const results = await Promise.all(some(count).map((each) => direct.claim(each)));
@@ -70,7 +65,7 @@ const terminate = () =>
        WHERE wait_event = 'PgSleep' AND query LIKE '%"${db.schema}"%' AND pid <> pg_backend_pid()`,
     );
     if (row === undefined) throw new Error('not there yet');
-  }, 10_000);
+  }, 20_000);
 
 test('claims whose backend is terminated in the middle of their batch are each won once', async () => {
   const traceId = random();
@@ -103,7 +98,7 @@ test('a batch of claims that was committed and not answered: each caller recogni
   await store.claim(request());
   const asked = some(20);
   const lost = loseAnswerAfter(asked[7]?.operationId ?? '');
-  proxy.setFaults({ onData: lost.onData });
+  path.proxy.setFaults({ onData: lost.onData });
   const cut = lost.swallowed.then((connection) => connection.reset());
   const results = await Promise.all(asked.map((each) => store.claim(each)));
   await cut;
@@ -119,7 +114,7 @@ test('a batch of settlements that was committed and not answered is settled, onc
   await store.claim(request());
   const claims = await held(20);
   const lost = loseAnswerAfter('succeeded');
-  proxy.setFaults({ onData: lost.onData });
+  path.proxy.setFaults({ onData: lost.onData });
   const cut = lost.swallowed.then((connection) => connection.reset());
   const results = await Promise.all(claims.map((claim) => store.settle(claim, COMPLETED, trace)));
   await cut;
@@ -132,7 +127,7 @@ test('a batch that never arrived is sent again', async () => {
   await store.claim(request());
   const claims = await held(20);
   let resets = 0;
-  proxy.setFaults({
+  path.proxy.setFaults({
     onData(direction, chunk) {
       return direction === 'toServer' && chunk.includes('succeeded') && resets++ === 0 ? 'reset' : 'pass';
     },
@@ -148,18 +143,18 @@ test('when the store stays away every caller of the batch is told, and asking ag
   await store.claim(request());
   const asked = some(20);
   const lost = loseAnswerAfter(asked[7]?.operationId ?? '');
-  proxy.setFaults({ onData: lost.onData });
+  path.proxy.setFaults({ onData: lost.onData });
   const away = lost.swallowed.then(async () => {
-    await proxy.refuse();
-    proxy.cut();
+    await path.proxy.refuse();
+    path.proxy.cut();
   });
   const results = await Promise.allSettled(asked.map((each) => store.claim(each)));
   await away;
   expect(results).toMatchObject(
     asked.map(() => ({ status: 'rejected', reason: { name: 'StoreUnavailable' } })),
   );
-  proxy.setFaults({});
-  await proxy.accept();
+  path.proxy.setFaults({});
+  await path.proxy.accept();
   const again = await Promise.all(asked.map((each) => store.claim(each)));
   expect(again).toMatchObject(asked.map(({ owner }) => ({ won: true, claim: { owner, attempt: 1 } })));
 });
@@ -169,7 +164,7 @@ test('a connection that swallows what it is given holds up its own batch, and no
   await store.claim(request());
   const stuck = some(5);
   const swallowing = loseAnswerAfter(stuck[2]?.operationId ?? '');
-  proxy.setFaults({ onData: swallowing.onData });
+  path.proxy.setFaults({ onData: swallowing.onData });
   let answered = 0;
   const waiting = stuck.map((each) => store.claim(each).finally(() => answered++));
   const connection = await swallowing.swallowed;

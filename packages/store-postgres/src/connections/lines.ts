@@ -55,10 +55,11 @@ export function createLines(
 
   return {
     async read(statement, values) {
-      if (closed) throw unavailable(new Error('The store is closed'));
       turn = (turn + 1) % count;
       const mine = turn;
       for (let tries = 1; ; tries++) {
+        // Also before the second try: nobody would close the connection that it opened.
+        if (closed) throw unavailable(new Error('The store is closed'));
         const connecting = line(mine);
         let client: pg.Client;
         try {

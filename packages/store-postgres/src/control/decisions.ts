@@ -13,7 +13,7 @@ import type { Control } from '../connections/pools.ts';
 import type { Statements } from '../statements/all.ts';
 import { sightingFromRow } from '../statements/record.ts';
 import { newToken } from '../transactions/decide.ts';
-import { type Refusal, refusalOf } from './refusal.ts';
+import { isAsSeen, type Refusal, refusalOf } from './refusal.ts';
 
 type Undecided = Omit<DecisionStore<pg.ClientBase>, 'resolve' | 'redrive'>;
 
@@ -35,22 +35,23 @@ export function createDecisions(
   }
 
   return {
-    async release(operationId, { actor, reason, traceId }) {
+    async release(operationId, { actor, reason, traceId, version }) {
       const token = newToken();
-      const values = [operationId, actor, reason, traceId ?? null, token];
+      const values = [operationId, actor, reason, traceId ?? null, token, version ?? null];
       return decide(operationId, token, [statements.release, values], {
-        isBoundByWindow: ({ policy, state }) => policy.mode === 'leased' && state === 'suspended',
+        isBoundByWindow: (record) =>
+          isAsSeen(record, version) && record.policy.mode === 'leased' && record.state === 'suspended',
       });
     },
 
-    async cancel(operationId, outcome, { actor, reason, traceId }) {
+    async cancel(operationId, outcome, { actor, reason, traceId, version }) {
       const token = newToken();
-      const values = [operationId, outcome, actor, reason, traceId ?? null, token];
+      const values = [operationId, outcome, actor, reason, traceId ?? null, token, version ?? null];
       return decide(operationId, token, [statements.cancel, values], { isBoundByWindow: () => false });
     },
 
-    async offer({ limit, everyMs }) {
-      const rows = await control.run([statements.offer, [limit, everyMs]]);
+    async offer({ limit, everyMs, procedures }) {
+      const rows = await control.run([statements.offer, [limit, everyMs, procedures ?? null]]);
       return rows.map((row) => sightingFromRow(row).record);
     },
 

@@ -54,8 +54,11 @@ export function createPurges(
         PURGED_FINGERPRINT,
       ];
       const rows = ids.length > 0 ? await control.run([statements.purge, values]) : [];
+      const idsOf = (wasNow: boolean) =>
+        rows.filter(([, now]) => now === wasNow).map(([operationId]) => operationId as string);
       return {
-        purged: rows.map(([operationId]) => operationId as string),
+        purged: idsOf(true),
+        purgedBefore: idsOf(false),
         unsettled,
         ...(next !== undefined && { next }),
       };

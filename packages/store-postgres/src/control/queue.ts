@@ -22,10 +22,12 @@ export function createQueue(
       if (seen === undefined) return { kind: 'absent' };
       const now = sightingFromRow(seen);
       if (now.record.policy.mode !== 'queued') return { kind: 'absent' };
+      const { state } = now.record;
       // Started before by this very delivery: its acknowledgement got lost.
-      return now.record.state === 'processing' && now.record.owner === owner
-        ? startedFromRow(seen)
-        : { kind: 'not_now', ...now };
+      if (state === 'processing' && now.record.owner === owner) return startedFromRow(seen);
+      // It may have become so, or due, since it was asked: then its job comes again a little later.
+      if (state === 'accepted') return { kind: 'early', dueInMs: Math.max(0, (seen[9] as number) - now.now) };
+      return { kind: 'not_now', ...now };
     },
 
     async work(operationId) {
@@ -54,14 +56,16 @@ export function createQueue(
       return { value: row[0] as string, attempt: row[1] as number, at: row[2] as number };
     },
 
-    async stranded({ limit, graceMs }) {
-      const rows = await control.run([statements.stranded, [limit, graceMs]]);
-      return rows.map(([operationId, scope, procedure, state, version]) => ({
+    async stranded({ limit, graceMs, after }) {
+      const values = [limit, graceMs, after?.dueAt ?? null, after?.operationId ?? null];
+      const rows = await control.run([statements.stranded, values]);
+      return rows.map(([operationId, scope, procedure, state, version, dueAt]) => ({
         operationId: operationId as string,
         scope: scope as string,
         procedure: procedure as string,
         state: state as Stranded['state'],
         version: version as number,
+        dueAt: dueAt as number,
       }));
     },
 

@@ -5,6 +5,10 @@ export interface Refusal {
   isBoundByWindow(record: OperationRecord): boolean;
 }
 
+/** Whether nothing has happened to it since somebody saw this version, if they say which. */
+export const isAsSeen = (record: OperationRecord, version: number | undefined): boolean =>
+  version === undefined || record.version === version;
+
 /** Why a decision wasn't made, from the record as it stands. */
 export function refusalOf(
   found: Sighting | undefined,

@@ -1,10 +1,10 @@
-import type { Store, SweepReport } from '@semel/server/store';
+import type { EndedOrphan, Store, SweepReport } from '@semel/server/store';
 import type { Row } from '../connections/flight.ts';
 import type { Control } from '../connections/pools.ts';
 import type { Statements } from '../statements/all.ts';
 
 /** While another server sweeps there is nothing to do here. */
-const SWEPT_ELSEWHERE: SweepReport = { examined: 0, changed: [], complete: true };
+const SWEPT_ELSEWHERE = { examined: 0, changed: [], complete: true } as const;
 
 export function createSweeps(
   control: Control,
@@ -28,11 +28,11 @@ export function createSweeps(
         if (last !== undefined || stragglers.length > 0) {
           await ask([statements.passOrphans, [last?.[1] ?? held[0], last?.[0] ?? held[1], ids]]);
         }
-        return report(
-          batch.length + stragglers.length,
-          changed,
-          batch.length < limit || passed.length < batch.length,
-        );
+        return {
+          examined: batch.length + stragglers.length,
+          changed: changed.map(endedFromRow),
+          complete: batch.length < limit || passed.length < batch.length,
+        };
       }),
 
     sweepExpired: ({ limit }) =>
@@ -46,19 +46,22 @@ export function createSweeps(
         if (complete) await ask([statements.forgetRefused, []]);
         const next = complete ? '' : batch.at(-1)?.[0];
         if (next !== held[0]) await ask([statements.passExpired, [next]]);
-        return report(batch.length, changed, complete);
+        return { examined: batch.length, changed: changed.map(deletedFromRow), complete };
       }),
   };
 }
 
-function report(examined: number, changed: readonly Row[], complete: boolean): SweepReport {
+function deletedFromRow([operationId, procedure, scope]: Row): SweepReport['changed'][number] {
+  return { operationId: operationId as string, procedure: procedure as string, scope: scope as string };
+}
+
+function endedFromRow(row: Row): EndedOrphan {
+  const [key, attempt, state, deadLetterOwner] = row.slice(3);
   return {
-    examined,
-    changed: changed.map(([operationId, procedure, scope]) => ({
-      operationId: operationId as string,
-      procedure: procedure as string,
-      scope: scope as string,
-    })),
-    complete,
+    ...deletedFromRow(row),
+    key: key as string,
+    attempt: attempt as number,
+    state: state as EndedOrphan['state'],
+    ...(typeof deadLetterOwner === 'string' && { deadLetterOwner }),
   };
 }

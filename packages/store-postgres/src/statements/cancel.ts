@@ -1,4 +1,4 @@
-// In:     $1 operation id, $2 outcome, $3 actor, $4 reason, $5 trace id, $6 token.
+// In:     $1 operation id, $2 outcome, $3 actor, $4 reason, $5 trace id, $6 token, $7 version as seen, or null.
 // Out:    the record as failed (with its identity); no row if a worker has ever had it, or it has ended.
 // Atomic: record, transition and decision. The trigger erases the work. A worker that starts it at the same time is waited
 //         for, and wins or loses as a whole.
@@ -15,6 +15,7 @@ o AS (
     expires_at = now + t.ttl_ms * interval '1 millisecond'
   FROM clock
   WHERE t.operation_id = $1 AND t.mode = 'queued' AND t.state = 'accepted' AND t.attempt = 0
+    AND ($7::integer IS NULL OR t.version = $7::integer)
   RETURNING t.*
 ),
 logged AS (

@@ -14,7 +14,7 @@ ORDER BY o.scope, o.procedure, o.key LIMIT $5::integer`,
 
 // In:     $1 operation ids, $2 actor, $3 trace id, $4 reason, $5 outcome of a completed one, $6 of a failed one,
 //         $7 fingerprint.
-// Out:    the ids of those that were purged now.
+// Out:    the ids of the settled ones, and whether they were purged now: if not, they had been before.
 // Atomic: tombstones, steps, progress, evidence and the audit rows. Decisions hold nothing of a person and stay. Waits for rows that are being written, in order: two purges at
 //         once can't deadlock. Unsettled ones stay. Refusals are kept and counted, only what they brought is erased;
 //         those that differed in nothing else become one row.
@@ -56,7 +56,8 @@ logged AS (
   SELECT operation_id, now, $2, $3, $4 FROM purged, clock
   ON CONFLICT DO NOTHING
 )
-SELECT operation_id FROM purged`,
+SELECT t.operation_id, p.operation_id IS NOT NULL
+FROM target t LEFT JOIN purged p ON p.operation_id = t.operation_id`,
   );
 
 // In:     $1 operation id.

@@ -1,4 +1,4 @@
-// In:     $1 operation id, $2 attempts to grant, $3 actor, $4 reason, $5 trace id, $6 token.
+// In:     $1 operation id, $2 attempts to grant, $3 actor, $4 reason, $5 trace id, $6 token, $7 version as seen, or null.
 // Out:    the record as accepted (with its identity); no row if this isn't possible, or if somebody else is deciding.
 // Atomic: record, transition, decision and work, in a transaction that goes on with the job. The attempt grows, so that
 //         whoever still runs an old one is refused. The trigger takes it off what waits.
@@ -12,6 +12,7 @@ export const redrive = (s: string) =>
 old AS MATERIALIZED (
   SELECT o.operation_id, o.state AS from_state FROM ${s}.operation o, clock
   WHERE o.operation_id = $1 AND o.mode = 'queued' AND o.state IN ('suspended', 'dead')
+    AND ($7::integer IS NULL OR o.version = $7::integer)
     AND o.first_claimed_at + o.downstream_window_ms * interval '1 millisecond' > now
   FOR NO KEY UPDATE OF o SKIP LOCKED
 ),

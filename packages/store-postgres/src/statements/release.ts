@@ -1,4 +1,4 @@
-// In:     $1 operation id, $2 actor, $3 reason, $4 trace id, $5 token.
+// In:     $1 operation id, $2 actor, $3 reason, $4 trace id, $5 token, $6 version as seen, or null.
 // Out:    the record as released (with its identity); no row if this isn't possible, or if somebody else is deciding.
 // Atomic: record, its two transitions (resumed, released), decision and what waits.
 import { SIGHTING_WITH_IDENTITY } from './record.ts';
@@ -11,6 +11,7 @@ export const release = (s: string) =>
 old AS MATERIALIZED (
   SELECT o.operation_id FROM ${s}.operation o, clock
   WHERE o.operation_id = $1 AND o.mode = 'leased' AND o.state = 'suspended'
+    AND ($6::integer IS NULL OR o.version = $6::integer)
     AND o.first_claimed_at + o.downstream_window_ms * interval '1 millisecond' > now
   FOR NO KEY UPDATE OF o SKIP LOCKED
 ),

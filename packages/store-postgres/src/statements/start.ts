@@ -5,17 +5,19 @@ const WORK = 'w.principal, w.input, w.dead_letter_owner';
 
 // In:     $1 operation id, $2 owner, $3 actor, $4 trace id.
 // Out:    the record as started (with its identity), its work and the cause; or no row if it may not be started now.
-// Atomic: record, transition and (only if it comes before its time) work. Of any number at once one starts: the others
-//         wait for it and find another state. The guards are the record's own, by the store's clock; an owner doesn't overtake
-//         itself. What is accepted is started whatever its attempts and window: nothing else leads out of that state, and the
-//         attempt finds out that it comes too late. The window counts from the first start.
+// Atomic: record and transition. Of any number at once one starts: the others wait for it and find another state. The guards
+//         are the record's own, by the store's clock; an owner doesn't overtake itself. What is accepted and due is started
+//         whatever its attempts and window: nothing else leads out of that state, and the attempt finds out that it comes too
+//         late. The window counts from the first start.
 export const start = (s: string) =>
   statement(
     'start',
     `WITH clock AS MATERIALIZED (SELECT ${CLOCK} AS now),
 old AS MATERIALIZED (
   SELECT o.operation_id, o.state AS from_state FROM ${s}.operation o, clock
-  WHERE o.operation_id = $1 AND o.mode = 'queued' AND (o.state = 'accepted'
+  WHERE o.operation_id = $1 AND o.mode = 'queued' AND (
+    o.state = 'accepted'
+      AND NOT EXISTS (SELECT FROM ${s}.work w WHERE w.operation_id = o.operation_id AND w.due_at > now)
     OR o.state = 'processing' AND o.lease_until <= now AND o.owner <> $2 AND o.on_crash = 'resume'
       AND o.attempt < o.max_attempts
       AND o.first_claimed_at + o.downstream_window_ms * interval '1 millisecond' > now)
@@ -33,20 +35,18 @@ o AS (
 logged AS (
   INSERT INTO ${s}.transition (operation_id, seq, from_state, to_state, attempt, cause, at, actor, trace_id)
   SELECT operation_id, version, from_state, 'processing', attempt, cause, updated_at, $3, $4 FROM o
-),
-brought_forward AS (
-  UPDATE ${s}.work w SET due_at = now FROM o, clock WHERE w.operation_id = o.operation_id AND w.due_at > now
 )
 SELECT ${SIGHTING_WITH_IDENTITY}, ${WORK}, o.cause FROM o JOIN ${s}.work w ON w.operation_id = o.operation_id`,
   );
 
 // In:     $1 operation id.
-// Out:    as `start`, with the cause of the last transition; work and cause are null where there is none.
+// Out:    as `start`, with the cause of the last transition, and when it is due; work, cause and due are null where there is none.
 // Atomic: one read. For a delivery that asks again, and for saying why one may not start.
 export const started = (s: string) =>
   statement(
     'started',
-    `SELECT ${SIGHTING_WITH_IDENTITY}, ${WORK}, t.cause FROM ${s}.operation o
+    `SELECT ${SIGHTING_WITH_IDENTITY}, ${WORK}, t.cause, ${epochMs('w.due_at')}
+FROM ${s}.operation o
 LEFT JOIN ${s}.work w ON w.operation_id = o.operation_id
 LEFT JOIN ${s}.transition t ON t.operation_id = o.operation_id AND t.seq = o.version
 WHERE o.operation_id = $1`,

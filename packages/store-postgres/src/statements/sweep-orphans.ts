@@ -28,7 +28,7 @@ LIMIT $3::integer`,
   );
 
 // In:     $1 operation ids, $2 actor, $3 trace id.
-// Out:    operation id, procedure, scope of those that were suspended, or are dead.
+// Out:    operation id, procedure, scope, key, attempt, state and dead letter owner of those that were suspended, or are dead.
 // Atomic: records and transitions. Judged by the record: onCrash, attempts, downstream window; a queued one that is only out
 //         of attempts is dead. A row that is locked is being settled or taken over, and is left to the next sweep.
 export const suspendOrphans = (s: string) =>
@@ -51,7 +51,7 @@ suspended AS (
   UPDATE ${s}.operation t SET state = end_state, version = t.version + 1, updated_at = now, lease_until = NULL
   FROM orphan, clock
   WHERE t.operation_id = orphan.operation_id
-  RETURNING t.operation_id, t.procedure, t.scope, t.version, t.attempt, t.updated_at, end_state
+  RETURNING t.operation_id, t.procedure, t.scope, t.key, t.version, t.attempt, t.updated_at, end_state
 ),
 logged AS (
   INSERT INTO ${s}.transition (operation_id, seq, from_state, to_state, attempt, cause, at, actor, trace_id)
@@ -59,7 +59,8 @@ logged AS (
     CASE end_state WHEN 'dead' THEN 'exhausted' ELSE 'outcome_unknown' END, updated_at, $2, $3
   FROM suspended
 )
-SELECT operation_id, procedure, scope FROM suspended`,
+SELECT t.operation_id, t.procedure, t.scope, t.key, t.attempt, t.end_state, w.dead_letter_owner
+FROM suspended t LEFT JOIN ${s}.work w ON w.operation_id = t.operation_id`,
   );
 
 // In:     $1 and $2 cursor, $3 ids that were passed while processing.

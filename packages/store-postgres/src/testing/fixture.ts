@@ -49,7 +49,9 @@ export async function createFixture(name: string): Promise<Fixture> {
     pool,
     sql,
     store(options = {}) {
-      const store = createPostgresStore({ connection: databaseUrl, schema, ...options });
+      // A busy machine takes its time to connect: the tests that are about that say how long they wait.
+      const connection = { connectionString: databaseUrl, connectionTimeoutMillis: 20_000 };
+      const store = createPostgresStore({ connection, schema, ...options });
       stores.push(store);
       return store;
     },

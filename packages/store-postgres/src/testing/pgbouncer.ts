@@ -66,7 +66,7 @@ default_pool_size = 4
     await exited;
     rmSync(dir, { recursive: true, force: true });
   };
-  for (let i = 0; i < 200 && child.exitCode === null && child.pid !== undefined; i++) {
+  for (let i = 0; i < 800 && child.exitCode === null && child.pid !== undefined; i++) {
     if (await answers(listen)) {
       return { url: `postgres://${username || 'postgres'}@127.0.0.1:${listen}${pathname}`, stop };
     }

@@ -4,7 +4,7 @@ import type pg from 'pg';
 import { unavailable } from '../connections/failures.ts';
 import type { Row } from '../connections/flight.ts';
 import type { Control } from '../connections/pools.ts';
-import { type Refusal, refusalOf } from '../control/refusal.ts';
+import { isAsSeen, type Refusal, refusalOf } from '../control/refusal.ts';
 import type { Statements } from '../statements/all.ts';
 import { sightingFromRow } from '../statements/record.ts';
 import type { Around, Ended } from './around.ts';
@@ -55,13 +55,16 @@ export function createDeciding({
   }
 
   return {
-    async resolve(operationId, body, { actor, reason, traceId }) {
+    async resolve(operationId, body, { actor, reason, traceId, version }) {
       const token = newToken();
       const ended = await around({
         operationId,
         first: [statements.lockToDecide, [operationId]],
         timeoutMs: RESOLVE_TIMEOUT_MS,
-        allows: (row) => isUndecided(sightingFromRow(row).record.state),
+        allows(row) {
+          const { record } = sightingFromRow(row);
+          return isAsSeen(record, version) && isUndecided(record.state);
+        },
         async body(tx, row) {
           const { record } = sightingFromRow(row);
           const resolution = await body(tx, record);
@@ -78,11 +81,12 @@ export function createDeciding({
       return outcomeOf(operationId, token, ended, { isBoundByWindow: () => false });
     },
 
-    async redrive(operationId, { grantAttempts }, send, { actor, reason, traceId }) {
+    async redrive(operationId, { grantAttempts }, send, { actor, reason, traceId, version }) {
       const token = newToken();
+      const decision = [actor, reason, traceId ?? null, token, version ?? null];
       const ended = await around({
         operationId,
-        first: [statements.redrive, [operationId, grantAttempts, actor, reason, traceId ?? null, token]],
+        first: [statements.redrive, [operationId, grantAttempts, ...decision]],
         timeoutMs: SEND_TIMEOUT_MS,
         async body(tx, row) {
           await send(tx, sightingFromRow(row).record);
@@ -90,7 +94,8 @@ export function createDeciding({
         },
       });
       const rules: Refusal = {
-        isBoundByWindow: ({ policy, state }) => policy.mode === 'queued' && isUndecided(state),
+        isBoundByWindow: (record) =>
+          isAsSeen(record, version) && record.policy.mode === 'queued' && isUndecided(record.state),
       };
       return outcomeOf(operationId, token, ended, rules);
     },

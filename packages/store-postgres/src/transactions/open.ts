@@ -9,6 +9,8 @@ import type { Loan } from './lend.ts';
 export interface Opened {
   readonly client: pg.PoolClient;
   readonly answers: readonly Answer[];
+  /** When the first flight left, by `performance.now()`: the server's limits can't have begun before. */
+  readonly sentAt: number;
 }
 
 /** Milliseconds as Postgres takes them: whole, positive (0 would be no limit at all), 32 bits. */
@@ -25,9 +27,10 @@ export async function open(pool: pg.Pool, send: Send, queries: readonly Query[])
     const client = await pool.connect().catch((error: unknown) => {
       throw unavailable(error);
     });
+    const sentAt = performance.now();
     const answers = await flight(send, client, queries);
     const failure = firstError(answers);
-    if (failure === undefined) return { client, answers };
+    if (failure === undefined) return { client, answers, sentAt };
     const { error } = failure;
     if (isUseless(error)) client.release(true);
     else await rollBack(client);

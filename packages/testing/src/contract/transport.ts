@@ -118,8 +118,11 @@ async function exchangeByFunction(
     timer = setTimeout(() => reject(new assert.AssertionError({ message })), timeoutMs);
   });
   try {
-    const response = await Promise.race([fetch(request), late]);
-    return answerFrom(response.status, response.headers, Buffer.from(await response.arrayBuffer()));
+    const answered = async () => {
+      const response = await fetch(request);
+      return answerFrom(response.status, response.headers, Buffer.from(await response.arrayBuffer()));
+    };
+    return await Promise.race([answered(), late]);
   } finally {
     clearTimeout(timer);
   }

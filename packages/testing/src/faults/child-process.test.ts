@@ -85,5 +85,5 @@ test.each(['running', 'stopped'])('no orphan remains when the parent is killed (
   const grandchild = Number(parent.ready.grandchild);
   expect(isAlive(grandchild)).toBe(true);
   await parent.kill();
-  await vi.waitFor(() => expect(isAlive(grandchild)).toBe(false), { timeout: 10_000 });
+  await vi.waitFor(() => expect(isAlive(grandchild)).toBe(false), { timeout: 20_000 });
 });

@@ -21,7 +21,7 @@ export interface StartChildOptions {
    * @default a line, or an IPC message, that is a JSON object with `"ready": true`
    */
   readonly ready?: RegExp;
-  /** @default 20 000 */
+  /** Milliseconds. @default 60 000: a machine that is busy elsewhere takes its time */
   readonly readyTimeoutMs?: number;
 }
 
@@ -50,7 +50,7 @@ export interface Child<From = unknown, To extends Serializable = Serializable> {
   send(message: To): void;
   /**
    * The next message (also one that came before the call and that nobody took), or the next that matches.
-   * Rejects when the process exits first.
+   * Rejects when the process exits first. Waits as long as it takes.
    */
   message(match?: (message: From) => boolean): Promise<From>;
 }
@@ -123,7 +123,7 @@ function waitUntilReady<From>(
   child: ChildProcess,
   put: (message: From) => void,
   exited: Promise<ChildExit>,
-  { ready: pattern, readyTimeoutMs = 20_000 }: StartChildOptions,
+  { ready: pattern, readyTimeoutMs = 60_000 }: StartChildOptions,
 ): Promise<Record<string, unknown>> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(

@@ -49,9 +49,7 @@ const say = async (socket: Socket, text: string) => {
 };
 const errorOf = async (socket: Socket) => ((await once(socket, 'error'))[0] as NodeJS.ErrnoException).code;
 // Ends when the server has something to tell; polls a fact, not a duration.
-const until = async (isTrue: () => boolean) => {
-  while (!isTrue()) await new Promise((resolve) => setTimeout(resolve, 2));
-};
+const until = (isTrue: () => boolean) => expect.poll(isTrue, { timeout: 20_000, interval: 2 }).toBe(true);
 
 test('passes bytes and closes both ways', async () => {
   const proxy = await proxyWith();

@@ -125,7 +125,11 @@ export function createOperations(options: {
       operations.set(id, operation);
       if (situation === 'accepted') {
         operation.state = 'accepted';
-        operation.finish = () => perform(operation, asked);
+        // Failed for now: a worker tries again, and whoever asks goes on waiting.
+        operation.finish = () =>
+          perform(operation, asked).catch(() => {
+            operation.state = 'accepted';
+          });
         return { kind: 'accepted', operationId };
       }
       try {

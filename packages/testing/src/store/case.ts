@@ -8,6 +8,8 @@ export type Need = 'transactions' | 'second' | 'breakTransaction' | 'commitBehin
 export interface StoreCase {
   readonly title: string;
   readonly needs?: readonly Need[];
+  /** Asks thousands of times: on a busy machine that takes longer than one test usually may. */
+  readonly isLong?: boolean;
   run(stage: Stage): Promise<void>;
 }
 

@@ -3,6 +3,8 @@ import { runCase } from './case.ts';
 import type { StoreHarness } from './harness.ts';
 import { storeSuite } from './suite.ts';
 
+const LONG_MS = 180_000;
+
 /**
  * Registers with vitest every case that a store of record must pass. A store that passes keeps the promises of the
  * `Store` port as far as tests can tell: races are run, not proven.
@@ -19,7 +21,7 @@ export function describeStore<Tx>(name: string, harness: StoreHarness<Tx>): void
     for (const { subject, cases } of storeSuite)
       describe(subject, () => {
         for (const each of cases)
-          test(each.title, async ({ skip }) => {
+          test(each.title, each.isLong ? { timeout: LONG_MS } : {}, async ({ skip }) => {
             const { skipped } = await runCase(harness, each);
             if (skipped === undefined) return;
             skippedBy.set(skipped, (skippedBy.get(skipped) ?? 0) + 1);

@@ -88,6 +88,29 @@ export const offerCases: readonly StoreCase[] = [
     },
   },
   {
+    title: 'offers operations of the named procedures alone, and keeps the others for who can decide',
+    async run(stage) {
+      const { store, scope } = stage;
+      const [known, unknown] = [`known.${scope}`, `unknown.${scope}`];
+      const mine = await undecided(stage, 'dead', { procedure: known });
+      const others = [
+        await undecided(stage, 'dead', { procedure: unknown }),
+        await undecided(stage, 'suspended', { procedure: unknown }),
+      ];
+      const offer = (...procedures: string[]) =>
+        store.decisions.offer({ limit: 100, everyMs: HOUR, procedures });
+      assert.deepEqual(ids(await offer(known)), [mine.operationId]);
+      assert.deepEqual(await offer(known), []);
+      assert.deepEqual(await offer(), []);
+      for (const { operationId } of others)
+        assert.equal(await store.decisions.offered(operationId), undefined, 'nobody was asked');
+      assert.deepEqual(
+        ids(await offer(known, unknown)).sort(),
+        others.map(({ operationId }) => operationId).sort(),
+      );
+    },
+  },
+  {
     title: 'offers each to one of many that ask at once',
     run: (stage) => race(stage, [stage.store]),
   },

@@ -14,6 +14,7 @@ const RUNS = 60;
 export const propertyCases: readonly StoreCase[] = [
   {
     title: 'answers any sequence of requests, zombies, sweeps and passing time as the model does',
+    isLong: true,
     async run(stage) {
       const sequence = fc.array(everything, { minLength: 10, maxLength: 25, size: 'max' });
       await fc.assert(
@@ -24,6 +25,7 @@ export const propertyCases: readonly StoreCase[] = [
   },
   {
     title: 'gives each attempt to one owner and one end when requests and zombies interleave',
+    isLong: true,
     async run(stage) {
       const worker = fc.array(requests, { minLength: 3, maxLength: 10 });
       await fc.assert(

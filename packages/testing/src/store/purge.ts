@@ -37,7 +37,8 @@ async function purgeAll(
     assert.ok(calls < 1000, 'a purge comes to an end');
     const asked = { select, limit, trace: OPERATOR, reason: REASON };
     const report: PurgeReport = await store.purge(after === undefined ? asked : { ...asked, after });
-    assert.ok(report.purged.length + report.unsettled.length <= limit, 'the limit holds');
+    const { length } = [...report.purged, ...report.purgedBefore, ...report.unsettled];
+    assert.ok(length <= limit, 'the limit holds');
     purged.push(...report.purged);
     unsettled.push(...report.unsettled);
     if (report.next === undefined) return { purged, unsettled };
@@ -232,6 +233,34 @@ export const purgeCases: readonly StoreCase[] = [
         [afterSecond.map(({ evidence }) => evidence).filter((e) => e !== undefined), count(afterSecond)],
         [[], 3],
       );
+    },
+  },
+  {
+    title: 'names what had been purged before, so that whoever keeps copies can be told again',
+    async run(stage) {
+      const { store, settledAs } = stage;
+      const [before, now] = [await settledAs('completed'), await settledAs('failed')];
+      const unsettled = await settledAs('released');
+      const select = { scope: stage.scope };
+      await purgeAll(store, { operationId: before.operationId });
+      const reports = [];
+      for (const limit of [100, 100]) {
+        const { next: _, ...report } = await store.purge({ select, limit, trace: OPERATOR, reason: REASON });
+        reports.push(report);
+      }
+      const [first, second] = reports;
+      const left = [unsettled.operationId];
+      assert.deepEqual(first, {
+        ...{ purged: [now.operationId], purgedBefore: [before.operationId], unsettled: left },
+      });
+      assert.deepEqual([second?.purged, second?.unsettled], [[], left]);
+      assert.deepEqual(
+        [...(second?.purgedBefore ?? [])].sort(),
+        [before.operationId, now.operationId].sort(),
+      );
+      const one = { operationId: now.operationId };
+      const again = await store.purge({ select: one, limit: 1, trace: OPERATOR, reason: REASON });
+      assert.deepEqual(again.purgedBefore, [now.operationId]);
     },
   },
   {

@@ -33,6 +33,15 @@ export const queuedSweepCases: readonly StoreCase[] = [
           .sort(),
         [exhausted, suspends, pastWindow, leased].map(({ operationId }) => operationId).sort(),
       );
+      const dead = changed.find(({ operationId }) => operationId === exhausted.operationId);
+      const { scope, procedure, key, operationId } = exhausted;
+      const owner = { deadLetterOwner: WORK.deadLetterOwner };
+      assert.deepEqual(dead, { scope, procedure, key, operationId, attempt: 1, state: 'dead', ...owner });
+      const given = changed.find(({ operationId: id }) => id === leased.operationId);
+      assert.deepEqual(given, {
+        ...{ scope, procedure, key: leased.key, operationId: leased.operationId },
+        ...{ attempt: 1, state: 'suspended' },
+      });
       const row = (await store.history(exhausted.operationId))[2];
       assert.deepEqual([row?.cause, row?.actor, row?.attempt], ['exhausted', 'recovery', 1]);
       const { leaseUntil, expiresAt } = await record(exhausted);

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import type { Claim, Decided, OperationRecord, Resolution, Store } from '@semel/server/store';
+import type { Claim, Decided, Decision, OperationRecord, Resolution, Store } from '@semel/server/store';
 import { PATIENCE_MS } from './atomically-races.ts';
 import { inTransactions, type StoreCase } from './case.ts';
 import { withSecond } from './claim.ts';
-import { DECISION, decided, enqueued, undecided, WORKER, working } from './queued.ts';
+import { DECISION, decided, enqueued, sendsNothing, undecided, WORKER, working } from './queued.ts';
 import { assertRefused } from './refused.ts';
 import { completed, MINUTE, outcome, POLICY, type Stage, TRACE, times } from './stage.ts';
 
@@ -55,6 +55,10 @@ export const resolveCases: readonly StoreCase[] = inTransactions([
           await assertDecided(stage, before, after, 'resolved');
         }
     },
+  },
+  {
+    title: 'decides nothing about an operation that is another than it was when it was looked at',
+    run: decidesAsSeen,
   },
   {
     title: 'commits what the body wrote with the resolution',
@@ -258,4 +262,34 @@ async function nobodyWaits(stage: Stage, other: Store): Promise<void> {
   assert.deepEqual(meanwhile.record, before);
   assert.equal(decided(answer).state, 'completed');
   assert.equal(await effects.count(claim.operationId), 0, 'the other body did not run');
+}
+
+/** Every decision there is, by somebody who looks at an old page, and by somebody who has looked again. */
+async function decidesAsSeen(stage: Stage): Promise<void> {
+  const { store, record, settledAs } = stage;
+  const { decisions } = store;
+  const decide: readonly [
+    () => Promise<Claim | OperationRecord>,
+    (id: string, by: Decision) => Promise<Decided>,
+  ][] = [
+    [() => settledAs('suspended'), (id, by) => decisions.release(id, by)],
+    [() => settledAs('suspended'), (id, by) => decisions.resolve(id, async () => COMPLETED, by)],
+    [
+      () => undecided(stage, 'dead'),
+      (id, by) => decisions.redrive(id, { grantAttempts: 1 }, sendsNothing, by),
+    ],
+    [() => enqueued(stage), (id, by) => decisions.cancel(id, FAILED.outcome, by)],
+  ];
+  for (const [make, by] of decide) {
+    const { operationId, ...identity } = await make();
+    const seen = await record(identity);
+    for (const version of [seen.version - 1, seen.version + 1]) {
+      const refused = await by(operationId, { ...DECISION, version });
+      assert.ok(refused.kind === 'not_now');
+      assert.deepEqual(refused.record, seen);
+    }
+    assert.deepEqual(await record(identity), seen);
+    assert.deepEqual(await decisions.decisions(operationId), []);
+    decided(await by(operationId, { ...DECISION, version: seen.version }));
+  }
 }

@@ -156,8 +156,10 @@ export function lost(result: ClaimResult): OperationRecord {
  * Sweeps until all was looked at. Two rounds, because a cursor may be shared with other sweepers and the first round may
  * begin in the middle.
  */
-export async function sweepAll(sweep: () => Promise<SweepReport>): Promise<SweepReport['changed']> {
-  const changed: SweepReport['changed'][number][] = [];
+export async function sweepAll<Changed>(
+  sweep: () => Promise<Omit<SweepReport, 'changed'> & { readonly changed: readonly Changed[] }>,
+): Promise<readonly Changed[]> {
+  const changed: Changed[] = [];
   for (let round = 0, calls = 0; round < 2; calls++) {
     assert.ok(calls < 10_000, 'a sweep comes to an end');
     const report = await sweep();

@@ -13,7 +13,7 @@ import {
   WORKER,
   working,
 } from './queued.ts';
-import { completed, HOUR, MINUTE, POLICY, type Stage, times, YEAR } from './stage.ts';
+import { completed, HOUR, MINUTE, POLICY, type Stage, times } from './stage.ts';
 import { startOverCases } from './start-over.ts';
 
 export const startCases: readonly StoreCase[] = [
@@ -113,11 +113,19 @@ export const startCases: readonly StoreCase[] = [
     },
   },
   {
-    title: 'starts work that comes before it is due',
+    title: 'starts no work before it is due, whatever job comes, and says when that is',
     async run(stage) {
-      const { store } = stage;
+      const { store, record, travel } = stage;
       const first = await working(stage);
-      await store.settle(first, rescheduled(YEAR), WORKER);
+      await store.settle(first, rescheduled(2 * HOUR), WORKER);
+      const before = [await record(first), await store.queue.work(first.operationId)];
+      const early = await deliver(store, first);
+      assert.ok(early.kind === 'early');
+      assert.ok(early.dueInMs > HOUR && early.dueInMs <= 2 * HOUR);
+      assert.deepEqual([await record(first), await store.queue.work(first.operationId)], before);
+      await travel(2 * HOUR - 5 * MINUTE);
+      assert.equal((await deliver(store, first)).kind, 'early');
+      await travel(10 * MINUTE);
       assert.equal(startedClaim(await deliver(store, first)).attempt, 2);
     },
   },

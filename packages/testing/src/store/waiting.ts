@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Backlog, Store } from '@semel/server/store';
+import type { Backlog, Store, Stranded } from '@semel/server/store';
 import type { StoreCase } from './case.ts';
 import {
   deliver,
@@ -11,7 +11,18 @@ import {
   WORKER,
   working,
 } from './queued.ts';
-import { completed, HOUR, MINUTE, POLICY, randomId, type Stage, SUSPENDED, TRACE, YEAR } from './stage.ts';
+import {
+  completed,
+  HOUR,
+  MINUTE,
+  POLICY,
+  randomId,
+  type Stage,
+  SUSPENDED,
+  TRACE,
+  times,
+  YEAR,
+} from './stage.ts';
 
 const GRACE_MS = 10 * MINUTE;
 const MANY = 10_000;
@@ -29,8 +40,9 @@ export const waitingCases: readonly StoreCase[] = [
       assert.deepEqual(await stranded(stage), []);
       await travel(10 * MINUTE);
       const { operationId, scope, procedure } = waits;
+      const { dueAt } = (await store.queue.work(operationId)) ?? {};
       assert.deepEqual(await stranded(stage), [
-        { operationId, scope, procedure, state: 'accepted', version: 1 },
+        { operationId, scope, procedure, state: 'accepted', version: 1, dueAt },
       ]);
       await travel(2 * HOUR);
       const before = await stage.record(waits);
@@ -63,8 +75,9 @@ export const waitingCases: readonly StoreCase[] = [
       await store.renew([renewed]);
       await travel(10 * MINUTE);
       const { operationId, scope, procedure } = resumes;
+      const { dueAt } = (await store.queue.work(operationId)) ?? {};
       assert.deepEqual(await stranded(stage), [
-        { operationId, scope, procedure, state: 'processing', version: 2 },
+        { operationId, scope, procedure, state: 'processing', version: 2, dueAt },
       ]);
       startedClaim(await deliver(store, resumes));
       assert.deepEqual(await stranded(stage), []);
@@ -82,7 +95,7 @@ export const waitingCases: readonly StoreCase[] = [
     },
   },
   {
-    title: 'lists what has waited longest first, and no more than the limit',
+    title: 'lists what has been due longest first, and no more than the limit',
     async run(stage) {
       const { store, travel } = stage;
       const ids: string[] = [];
@@ -97,6 +110,35 @@ export const waitingCases: readonly StoreCase[] = [
       const all = await store.queue.stranded({ limit: MANY, graceMs: GRACE_MS });
       assert.equal((await store.queue.stranded({ limit: 2, graceMs: GRACE_MS })).length, 2);
       assert.deepEqual((await store.queue.stranded({ limit: 1, graceMs: GRACE_MS }))[0], all[0]);
+    },
+  },
+  {
+    title: 'walks what is stranded by pages, and misses and repeats none while others change in between',
+    async run(stage) {
+      const { store, travel, scope } = stage;
+      // Of a clock that stands still: all are due in the same moment.
+      const [first, second, third, fourth, fifth] = await Promise.all(times(5, () => enqueued(stage)));
+      assert.ok(first && second && third && fourth && fifth);
+      await travel(HOUR);
+      const met: string[] = [];
+      let after: Stranded | undefined;
+      for (let page = 0; ; page++) {
+        assert.ok(page < 10_000, 'a walk comes to an end');
+        const found: readonly Stranded[] = await store.queue.stranded({ limit: 1, graceMs: GRACE_MS, after });
+        after = found[0];
+        if (after === undefined) break;
+        if (after.scope !== scope) continue;
+        met.push(after.operationId);
+        // What was met leaves or comes later: a cursor that counted rows would pass by the next ones.
+        if (met.length === 1) {
+          await store.settle(startedClaim(await deliver(store, after)), completed(), WORKER);
+          await enqueued(stage);
+        }
+        if (met.length === 2)
+          await store.settle(startedClaim(await deliver(store, after)), rescheduled(YEAR), WORKER);
+      }
+      const ids = [first, second, third, fourth, fifth].map(({ operationId }) => operationId);
+      assert.deepEqual(met.toSorted(), ids.sort());
     },
   },
   {

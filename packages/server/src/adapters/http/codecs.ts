@@ -1,4 +1,4 @@
-import type { DescribedError, FailureCodec } from '../../engine/failure.ts';
+import { type DescribedError, type FailureCodec, statusSaidBy } from '../../engine/failure.ts';
 import { createOutcomeCodec, type OutcomeCodec, tombstone } from '../../engine/outcome.ts';
 import { plainProblem } from './problem.ts';
 import { capture, isResponse, type Snapshot, snapshotFrom, storedFrom } from './snapshot.ts';
@@ -58,11 +58,11 @@ export type RenderError = (error: unknown) => Response | undefined | Promise<Res
 
 export function failureCodec(render: RenderError | undefined, maxBytes: number): FailureCodec {
   return {
-    statusOf: statusOf,
+    statusOf,
     async describe(error): Promise<DescribedError> {
       const response = await rendered(error, render);
       const shape = await capture(response, maxBytes);
-      const { code } = error as { code?: unknown };
+      const { code } = (error ?? {}) as { code?: unknown };
       return {
         httpStatus: shape.status,
         code: typeof code === 'string' ? code : `HTTP_${shape.status}`,
@@ -73,14 +73,8 @@ export function failureCodec(render: RenderError | undefined, maxBytes: number):
   };
 }
 
-/** As http-errors, Hono, Fastify and most others write it. */
-function statusOf(error: unknown): number | undefined {
-  if (error instanceof ErrorAnswer) return error.response.status;
-  if (typeof error !== 'object' || error === null) return undefined;
-  const { status, statusCode } = error as { status?: unknown; statusCode?: unknown };
-  const found = status ?? statusCode;
-  return typeof found === 'number' && found >= 400 && found <= 599 ? found : undefined;
-}
+const statusOf = (error: unknown): number | undefined =>
+  error instanceof ErrorAnswer ? error.response.status : statusSaidBy(error);
 
 async function rendered(error: unknown, render: RenderError | undefined): Promise<Response> {
   if (error instanceof ErrorAnswer) return error.response;
@@ -88,7 +82,7 @@ async function rendered(error: unknown, render: RenderError | undefined): Promis
   try {
     const own = await render?.(error);
     if (own !== undefined) return own;
-    const { getResponse } = error as { getResponse?: unknown };
+    const { getResponse } = (error ?? {}) as { getResponse?: unknown };
     const response: unknown = typeof getResponse === 'function' ? getResponse.call(error) : undefined;
     if (isResponse(response)) return response;
   } catch {

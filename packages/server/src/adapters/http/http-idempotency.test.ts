@@ -624,3 +624,13 @@ test('status is asked with GET, by id or by name and key', async () => {
   const found = await ask('?procedure=x', { 'idempotency-key': 'a' });
   expect([found.status, ((await found.json()) as { state: string }).state]).toEqual([200, 'completed']);
 });
+
+test.each(['atomic', 'leased'] as const)('%s: a refusal of nothing is a refusal', async (mode) => {
+  const { idempotent } = setUp();
+  const route: Route = idempotent({ name: 'x', mode }, (_request, { operation }) =>
+    operation.refuse(undefined),
+  );
+  const first = await shown(await route(post('k')));
+  expect(first).toMatchObject({ status: 422, replayed: null });
+  expect(await shown(await route(post('k')))).toEqual({ ...first, replayed: 'true' });
+});

@@ -11,6 +11,7 @@ type Awaitable<T> = T | Promise<T>;
 // biome-ignore lint/suspicious/noExplicitAny: behind what scope knows comes what the framework passes to this one route
 type Behind<Context extends readonly unknown[]> = [...Context, ...any[]];
 
+/** What {@link httpIdempotency} takes. */
 export interface HttpIdempotencyOptions<Tx, Context extends readonly unknown[]> {
   readonly semel: Semel<Tx>;
   /**
@@ -42,6 +43,7 @@ export interface RouteCall<Tx, Admitted = undefined> {
   readonly original: Request;
 }
 
+/** What {@link httpIdempotency} gives: a wrapper of handlers, and the status endpoint. */
 export interface HttpIdempotency<Tx, Context extends readonly unknown[]> {
   /**
    * Makes a handler one that runs once per key: `(request, …context) => Promise<Response>`.
@@ -81,7 +83,13 @@ export interface HttpIdempotency<Tx, Context extends readonly unknown[]> {
   status(): (request: Request, ...context: Context) => Promise<Response>;
 }
 
-/** @throws PolicyError when there is no scope: keys would be shared between users. */
+/**
+ * The HTTP adapter on one semel, for any framework that speaks Fetch. Make one for each way in which callers are authenticated.
+ *
+ * @example
+ * const idempotent = httpIdempotency({ semel, scope: async (request) => (await authenticated(request)).tenant });
+ * @throws PolicyError when there is no scope: keys would be shared between users
+ */
 export function httpIdempotency<Tx, Context extends readonly unknown[] = []>(
   options: HttpIdempotencyOptions<Tx, Context>,
 ): HttpIdempotency<Tx, Context> {

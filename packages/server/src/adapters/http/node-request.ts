@@ -16,7 +16,7 @@ interface MaybeParsed {
   readonly body?: unknown;
 }
 
-/** Frameworks keep their own state of a parsed body; the bytes are what counts here. */
+/** What {@link requestFromNode} takes. */
 export interface NodeRequestOptions {
   /** The body's bytes, where the framework has read them. @default `req.rawBody`, a Buffer in `req.body`, or the stream itself */
   readonly body?: Uint8Array | undefined;
@@ -27,7 +27,7 @@ export interface NodeRequestOptions {
  * changes nothing about what runs.
  *
  * @throws BodyAlreadyRead when something has read the body and kept no bytes
- * @throws UnusableRequest
+ * @throws UnusableRequest for one that Fetch has no form of: answer it 400
  *
  * @example
  * app.post('/orders', (request) => create(requestFromNode(request.raw, { body: request.body })))  // Fastify

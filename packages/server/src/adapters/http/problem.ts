@@ -15,6 +15,7 @@ export interface ProblemDocument extends Partial<Omit<IdempotencyProblem, 'code'
   readonly code?: IdempotencyProblem['code'];
 }
 
+/** What {@link problemDocument} takes. */
 export interface ProblemOptions {
   /** Where a policy chooses another than the table's, as `mismatchStatus` does for `key_reused`. @default the table's */
   readonly status?: number | undefined;
@@ -35,6 +36,7 @@ export function problemDocument(problem: IdempotencyProblem, options: ProblemOpt
   };
 }
 
+/** What {@link problemResponse} takes. */
 export interface ProblemResponseInit extends ProblemOptions {
   /** The request's `Accept`. @default application/problem+json */
   readonly accept?: string | null | undefined;

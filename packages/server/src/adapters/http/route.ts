@@ -3,9 +3,9 @@ import { type Inspectable, markInspectable } from '../../admission/inspectable.t
 import { classify, type FailureCodec } from '../../engine/failure.ts';
 import type { Operation } from '../../engine/operation.ts';
 import { Refusal } from '../../engine/refusal.ts';
+import { traceOf } from '../../engine/trace.ts';
 import type { Semel } from '../../semel.ts';
 import { clientVersionFrom } from '../../telemetry/misuse/client-version.ts';
-import { activeTraceId } from '../../telemetry/tracing.ts';
 import { answerFrom, passedOn } from './answer.ts';
 import { askedBy } from './asked-by.ts';
 import { answerCodec, ErrorAnswer, failureCodec, outputFrom } from './codecs.ts';
@@ -57,7 +57,6 @@ export function serveOnce(options: RouteOptions, route: Route, { admit, handler 
     if (asked instanceof IdempotencyError) {
       return problemResponse(asked.problem, { accept, docs: options.docs, detail: reasonOf(asked) });
     }
-    const traceId = activeTraceId();
     const result = await options.semel.engine.run(
       {
         ...asked,
@@ -66,7 +65,7 @@ export function serveOnce(options: RouteOptions, route: Route, { admit, handler 
         failures,
         outcomes,
         parseOutput: (value) => outputOf(value, route, failures),
-        trace: traceId === undefined ? { actor: 'request' } : { actor: 'request', traceId },
+        trace: traceOf('request'),
         clientVersion: clientVersionFrom(
           options.clientVersion?.(request) ?? request.headers.get('user-agent'),
         ),

@@ -4,10 +4,10 @@ import {
   type OperationStatus,
   parseKeyHeader,
   retryAfterSeconds,
+  type StatusInput,
 } from '@semel/contract/v1/pure';
-import { isWithin } from '../../admission/scope.ts';
-import { isStoreUnavailable, type Sighting } from '../../store/port.ts';
-import { isName, statusFrom } from '../operation-status.ts';
+import { isStoreUnavailable } from '../../store/port.ts';
+import { isName, ownOperation, statusFrom } from '../operation-status.ts';
 import { passedOn } from './answer.ts';
 import { NO_STORE, plainProblem, problemResponse } from './problem.ts';
 import type { RouteOptions } from './route.ts';
@@ -44,19 +44,13 @@ export function serveStatus(options: RouteOptions) {
       const detail = `Ask for …/operations/{operationId}, or for …/operations?procedure=… with the key in ${HEADER.key}`;
       return plainProblem(400, 'Which operation?', detail, { accept });
     }
-    const found =
+    const found = await ownOperation(store, asked, principal);
+    if (found !== undefined) return statusAnswer(await statusFrom(engine, found));
+    return statusAnswer(
       'operationId' in asked
-        ? await store.find(asked.operationId)
-        : await store.lookup({ scope: principal, ...asked });
-    if (found === undefined || !isWithin(found.record.scope, principal)) {
-      const { operationId, procedure } = { operationId: undefined, procedure: undefined, ...asked };
-      return statusAnswer({
-        state: 'not_found',
-        ...(operationId !== undefined && { operationId }),
-        ...(procedure !== undefined && { procedure }),
-      });
-    }
-    return statusAnswer(await statusFrom(engine, found as Sighting));
+        ? { state: 'not_found', operationId: asked.operationId }
+        : { state: 'not_found', procedure: asked.procedure },
+    );
   }
 
   return async (request: Request, ...context: readonly unknown[]): Promise<Response> => {
@@ -71,15 +65,13 @@ export function serveStatus(options: RouteOptions) {
   };
 }
 
-type Asked = { readonly operationId: string } | { readonly procedure: string; readonly key: string };
-
 interface Wrong {
   readonly code: 'key_malformed' | 'key_missing';
   readonly detail: string;
 }
 
 /** `undefined`: nothing was asked for. */
-function askedFor(request: Request): Asked | Wrong | undefined {
+function askedFor(request: Request): StatusInput | Wrong | undefined {
   const { pathname, searchParams } = new URL(request.url);
   const [, segment] = /\/operations\/([^/]+)\/?$/.exec(pathname) ?? [];
   if (segment !== undefined) {

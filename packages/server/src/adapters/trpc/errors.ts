@@ -62,7 +62,7 @@ export function trpcErrorFromStored(error: DescribedError): TRPCError {
 
 /** An operator's or a resolver's word may have a code of its own: tRPC knows it by its status. */
 function codeOf({ code, httpStatus }: DescribedError): Code {
-  if (code in TRPC_ERROR_CODES_BY_KEY) return code as Code;
+  if (Object.hasOwn(TRPC_ERROR_CODES_BY_KEY, code)) return code as Code;
   const codes = Object.keys(TRPC_ERROR_CODES_BY_KEY) as Code[];
   const same = codes.find((each) => getHTTPStatusCodeFromError(new TRPCError({ code: each })) === httpStatus);
   return same ?? (httpStatus < 500 ? 'BAD_REQUEST' : 'INTERNAL_SERVER_ERROR');
@@ -100,7 +100,8 @@ export interface ErrorCall {
 
 /** What the application's own formatters make of an error, without the stack that development mode adds. */
 export function shapeByApplication(error: TRPCError, config: Config | undefined, call: ErrorCall): unknown {
-  if (config === undefined) throw new Error('This tRPC version keeps no root config on its builders');
+  if (config === undefined)
+    throw new Error('This tRPC version keeps no root config on its builders: use @trpc/server 11');
   const shape = getTRPCErrorShape({ config, error, ...call }) as { data?: Record<string, unknown> };
   if (shape?.data === undefined || !('stack' in shape.data)) return shape;
   const { stack: _, ...data } = shape.data;

@@ -1,6 +1,6 @@
 import { TRPCError } from '@trpc/server';
 import { admitKey } from '../../admission/admit-key.ts';
-import { admitRequest } from '../../admission/admit-request.ts';
+import { type Admitted, admitRequest } from '../../admission/admit-request.ts';
 import { type Inspectable, markInspectable } from '../../admission/inspectable.ts';
 import type { IdempotencyPolicy } from '../../admission/policy.ts';
 import { engineErrorIn, OperationMisuse } from '../../engine/failure.ts';
@@ -8,9 +8,8 @@ import type { Operation } from '../../engine/operation.ts';
 import { createOutcomeCodec, type Serializer } from '../../engine/outcome.ts';
 import type { Policy } from '../../engine/policy.ts';
 import { isRefusal } from '../../engine/refusal.ts';
+import { traceOf } from '../../engine/trace.ts';
 import type { Semel } from '../../semel.ts';
-import type { Trace } from '../../store/port.ts';
-import { activeTraceId } from '../../telemetry/tracing.ts';
 import { answer, asTrpcError, outcomeOf, succeeded } from './answer.ts';
 import { enter, enteredOf, errorCallOf } from './entered.ts';
 import {
@@ -134,9 +133,12 @@ export function arrange(
     const input = await call.getRawInput();
     const principal = options.principalOf(call.ctx);
     const { minKeyLength } = options;
-    const admitted = admission(() =>
-      admitRequest({ policy, procedure, principal, key: admittedKey.key, input, minKeyLength }),
-    );
+    let admitted: Admitted;
+    try {
+      admitted = admitRequest({ policy, procedure, principal, key: admittedKey.key, input, minKeyLength });
+    } catch (error) {
+      throw trpcErrorFromAdmission(error);
+    }
 
     const result = await semel.engine.run(
       {
@@ -146,7 +148,7 @@ export function arrange(
         failures: { statusOf: statusOfTrpcError, describe: (error) => describe(error, call) },
         outcomes,
         parseOutput: outputs.length === 0 ? undefined : (value) => parseOutput(value, call),
-        trace: traceOf(context),
+        trace: traceOf('request', context.traceId),
         clientVersion: context.clientVersion,
         queued: policy.mode === 'queued' ? { principal, input } : undefined,
       },
@@ -178,19 +180,6 @@ function outerOperation(ctx: object): Operation | undefined {
   const { operation } = ctx as { operation?: Partial<Operation> };
   const isOurs = typeof operation?.refuse === 'function' && typeof operation.childKey === 'function';
   return isOurs ? (operation as Operation) : undefined;
-}
-
-function admission<T>(admit: () => T): T {
-  try {
-    return admit();
-  } catch (error) {
-    throw trpcErrorFromAdmission(error);
-  }
-}
-
-function traceOf(context: IdempotencyContext): Trace {
-  const traceId = context.traceId ?? activeTraceId();
-  return traceId === undefined ? { actor: 'request' } : { actor: 'request', traceId };
 }
 
 /** The application's own transformer, so that types which only it knows survive; superjson where it has none. */

@@ -1,6 +1,6 @@
 import type { AcceptedBody, OperationStatus } from '@semel/contract/v1/pure';
 import { initTRPC, TRPCError, type TrackedEnvelope } from '@trpc/server';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import type { Operation } from '../../engine/operation.ts';
 import { createMemoryJobs } from '../../jobs/memory-jobs.ts';
 import { createSemel } from '../../semel.ts';
@@ -28,11 +28,18 @@ function rig(
   const memory = createMemoryStore();
   let away = false;
   let refusals = 0;
+  let forgetful = false;
+  let unread = 0;
   const store: Store<never> = {
     ...(memory as unknown as Store<never>),
     async find(id) {
       if (!away) return memory.find(id);
       refusals++;
+      throw new StoreUnavailable();
+    },
+    async history(id) {
+      if (!forgetful) return memory.history(id);
+      unread++;
       throw new StoreUnavailable();
     },
   };
@@ -66,6 +73,10 @@ function rig(
       away = now;
     },
     refusals: () => refusals,
+    historyIsAway(now: boolean) {
+      forgetful = now;
+    },
+    unread: () => unread,
   };
 }
 
@@ -180,3 +191,27 @@ test('an outage between two looks ends nothing', async () => {
   outage(true);
   await expect(watch({ operationId: 'x' })).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
 });
+
+test('an outage between the look and the rest of the answer ends no subscription, and no change is lost', async () => {
+  const { send, watch, startWorker, historyIsAway, unread } = rig();
+  const updates = await watch({ operationId: await send() });
+  expect(await stateOf(updates)).toBe('accepted');
+  historyIsAway(true);
+  startWorker();
+  const next = stateOf(updates);
+  await vi.waitFor(() => expect(unread()).toBeGreaterThan(0));
+  historyIsAway(false);
+  expect(['processing', 'completed']).toContain(await next);
+});
+
+test.each([0, -1, 0.5, Number.NaN, 3_600_001])(
+  'updates every %d ms are refused when they are defined',
+  (everyMs) => {
+    const semel = createSemel({ store: createMemoryStore(), recovery: false });
+    const t = initTRPC.context<Context>().meta<IdempotencyMeta>().create();
+    const idempotent = trpcIdempotency({ semel, scope: (ctx: Context) => ctx.user });
+    expect(() => idempotent.statusUpdates(t.procedure, { everyMs })).toThrow(
+      `statusUpdates: everyMs is a whole number between 1 and 3600000, not ${everyMs}`,
+    );
+  },
+);

@@ -7,15 +7,16 @@ import {
   tracked,
 } from '@trpc/server';
 import { isStoreUnavailable, type Sighting } from '../../store/port.ts';
-import { statusFrom } from '../operation-status.ts';
+import { ownOperation, statusFrom } from '../operation-status.ts';
 import { trpcErrorFromProblem } from './errors.ts';
 import type { ProcedureOptions } from './procedure.ts';
 import { shapeOwnErrors } from './shape-own-errors.ts';
-import { find, notFound, parseStatusInput, reachable } from './status.ts';
+import { notFound, parseStatusInput, reachable } from './status.ts';
 import type { AnyBuilder } from './trpc-internals.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: only the error shape and meta of the builder matter here
 type Any = any;
+/** The subscription that `statusUpdates` makes of a builder: its events are tracked, so a client that reconnects misses no end. */
 export type StatusUpdatesProcedure<B> =
   B extends TRPCProcedureBuilder<Any, infer Meta, Any, Any, Any, Any, Any, Any, infer ErrorShape>
     ? TRPCSubscriptionProcedure<{
@@ -26,10 +27,14 @@ export type StatusUpdatesProcedure<B> =
       }>
     : never;
 
+/** What `statusUpdates` takes. Both are whole numbers from 1 on. */
 export interface StatusUpdatesOptions {
   /** Subscriptions of this procedure open at the same time in this process; more are answered 503. @default 1000 */
   readonly maxWatchers?: number;
-  /** The store is asked this often after a change, then ever more rarely. Milliseconds. @default 500 */
+  /**
+   * The store is asked this often after a change, then ever more rarely: every 5 s at the slowest, 15 s while somebody has to
+   * decide. Milliseconds, up to an hour. @default 500
+   */
   readonly everyMs?: number;
 }
 
@@ -43,12 +48,28 @@ interface Asked {
   readonly lastEventId: string | undefined;
 }
 
-/** What is known about an operation, whenever it changes, until it is settled. Holds no connection between two looks. */
+/** What one look at an operation found. */
+interface Seen {
+  readonly change: string;
+  /** `undefined`: there is none. */
+  readonly record: Sighting['record'] | undefined;
+  /** `undefined` for what was told already, and where there is none. */
+  readonly status: OperationStatus | undefined;
+}
+
+/**
+ * What is known about an operation, whenever it changes, until it is settled. Holds no connection between two looks.
+ *
+ * @throws TypeError for options that are no limit
+ */
 export function statusUpdatesProcedure<B extends object>(
   builder: B,
   options: ProcedureOptions,
   { maxWatchers = 1000, everyMs = 500 }: StatusUpdatesOptions,
 ): StatusUpdatesProcedure<B> {
+  wholeNumber('maxWatchers', maxWatchers, 1_000_000);
+  wholeNumber('everyMs', everyMs, 3_600_000);
+  const { engine, store } = options.semel;
   const plain = builder as unknown as AnyBuilder;
   let watchers = 0;
 
@@ -72,61 +93,58 @@ export function statusUpdatesProcedure<B extends object>(
     refuseTooMany();
     watchers++;
     try {
-      let seen: Sighting | undefined | 'unreachable' = first;
       let told = lastEventId;
       let waitMs = everyMs;
       let id: string | undefined;
+      let find = async (): Promise<Sighting | undefined> => first;
       for (;;) {
-        if (seen !== 'unreachable') {
-          id ??= seen?.record.operationId;
-          const change = await changeSince(told, seen);
-          if (change !== undefined) {
-            told = change;
+        const seen = await look(find, told);
+        const state = seen?.record?.state;
+        if (seen !== undefined) {
+          id ??= seen.record?.operationId;
+          if (seen.change !== told) {
+            told = seen.change;
             waitMs = everyMs;
-            yield tracked(
-              change,
-              seen === undefined ? notFound(ask) : await statusFrom(options.semel.engine, seen),
-            );
+            yield tracked(seen.change, seen.status ?? notFound(ask));
           }
           // One that was there and is gone, or whose random id nobody knows, won't come any more.
-          if (seen === undefined ? id !== undefined || 'operationId' in ask : isSettled(seen.record.state))
-            return;
+          if (state === undefined ? id !== undefined || 'operationId' in ask : isSettled(state)) return;
         }
         await pause(waitMs, signal);
         if (signal?.aborted) return;
-        const undecided = seen !== undefined && seen !== 'unreachable' && UNDECIDED.has(seen.record.state);
+        const undecided = state === 'suspended' || state === 'dead';
         waitMs = Math.min(waitMs * FACTOR, Math.max(everyMs, undecided ? SLOWEST_UNDECIDED_MS : SLOWEST_MS));
-        seen = await look(id === undefined ? ask : { operationId: id }, principal);
+        const again = id === undefined ? ask : { operationId: id };
+        find = () => ownOperation(store, again, principal);
       }
     } finally {
       watchers--;
     }
   }
 
-  /** An outage ends no subscription: the next look may see more. */
-  async function look(ask: StatusInput, principal: string): Promise<Sighting | undefined | 'unreachable'> {
+  /** `undefined` while the store can't be reached, for whichever part of it: an outage ends no subscription. */
+  async function look(
+    find: () => Promise<Sighting | undefined>,
+    told: string | undefined,
+  ): Promise<Seen | undefined> {
     try {
-      return await find(options, ask, principal);
+      const found = await find();
+      const change = await changeOf(found);
+      const status = found === undefined || change === told ? undefined : await statusFrom(engine, found);
+      return { change, record: found?.record, status };
     } catch (error) {
-      if (isStoreUnavailable(error)) return 'unreachable';
+      if (isStoreUnavailable(error)) return undefined;
       throw error;
     }
   }
 
-  /** The id of what is to be told; `undefined` when it was told. */
-  async function changeSince(
-    told: string | undefined,
-    seen: Sighting | undefined,
-  ): Promise<string | undefined> {
-    if (seen === undefined) return told === 'none' ? undefined : 'none';
-    const { operationId, version, state } = seen.record;
-    const progress =
-      state === 'processing'
-        ? await options.semel.store.queue.progress(operationId).catch(() => undefined)
-        : undefined;
+  /** The id of what is to be told: another one after every transition and every progress. */
+  async function changeOf(found: Sighting | undefined): Promise<string> {
+    if (found === undefined) return 'none';
+    const { operationId, version, state } = found.record;
+    const progress = state === 'processing' ? await store.queue.progress(operationId) : undefined;
     const of = progress && createHash('sha256').update(progress.value).digest('base64url').slice(0, 12);
-    const change = [operationId, version, ...(progress ? [progress.at, of] : [])].join(':');
-    return change === told ? undefined : change;
+    return [operationId, version, ...(progress ? [progress.at, of] : [])].join(':');
   }
 
   const subscription = plain
@@ -135,13 +153,16 @@ export function statusUpdatesProcedure<B extends object>(
     .subscription(async ({ ctx, input, signal }: { ctx: unknown; input: Asked; signal?: AbortSignal }) => {
       const principal = options.principalOf(ctx);
       refuseTooMany();
-      const first = await reachable(find(options, input.ask, principal), options.contextOf(ctx));
+      const first = await reachable(ownOperation(store, input.ask, principal), options.contextOf(ctx));
       return watch(input, principal, first, signal);
     });
   return subscription as StatusUpdatesProcedure<B>;
 }
 
-const UNDECIDED: ReadonlySet<string> = new Set(['suspended', 'dead']);
+function wholeNumber(name: keyof StatusUpdatesOptions, value: number, max: number): void {
+  if (Number.isSafeInteger(value) && value >= 1 && value <= max) return;
+  throw new TypeError(`statusUpdates: ${name} is a whole number between 1 and ${max}, not ${value}`);
+}
 
 /** tRPC puts the id of the last event that a reconnecting client has seen into its input. */
 function parseAsked(value: unknown): Asked {

@@ -1,8 +1,7 @@
 import { createProblem, type OperationStatus, type StatusInput } from '@semel/contract/v1/pure';
 import { TRPCError, type TRPCProcedureBuilder, type TRPCQueryProcedure } from '@trpc/server';
-import { isWithin } from '../../admission/scope.ts';
-import { isStoreUnavailable, type Sighting } from '../../store/port.ts';
-import { isName, statusFrom } from '../operation-status.ts';
+import { isStoreUnavailable } from '../../store/port.ts';
+import { isName, ownOperation, statusFrom } from '../operation-status.ts';
 import { trpcErrorFromProblem } from './errors.ts';
 import type { IdempotencyContext } from './idempotency-context.ts';
 import type { ProcedureOptions } from './procedure.ts';
@@ -11,6 +10,7 @@ import type { AnyBuilder } from './trpc-internals.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: only the error shape and meta of the builder matter here
 type Any = any;
+/** The query that `status` makes of a builder. */
 export type StatusProcedure<B> =
   B extends TRPCProcedureBuilder<Any, infer Meta, Any, Any, Any, Any, Any, Any, infer ErrorShape>
     ? TRPCQueryProcedure<{ input: StatusInput; output: OperationStatus; meta: Meta; errorShape: ErrorShape }>
@@ -21,14 +21,14 @@ export type StatusProcedure<B> =
  * `not_found` means not recorded; it doesn't mean that it won't happen.
  */
 export function statusProcedure<B extends object>(builder: B, options: ProcedureOptions): StatusProcedure<B> {
-  const { engine } = options.semel;
+  const { engine, store } = options.semel;
   const plain = builder as unknown as AnyBuilder;
   const query = plain
     .use(shapeOwnErrors(plain))
     .input(parseStatusInput)
     .query(async ({ ctx, input }: { ctx: unknown; input: StatusInput }): Promise<OperationStatus> => {
       const context = options.contextOf(ctx);
-      const mine = await reachable(find(options, input, options.principalOf(ctx)), context);
+      const mine = await reachable(ownOperation(store, input, options.principalOf(ctx)), context);
       // Makes the answer one of ours for `responseMeta`: no cache on the way may keep what is about to change.
       if (context !== undefined && context.carriers.calls > 0) {
         context.outcomes.push({ batchIndex: 0, replayed: false, operationId: mine?.record.operationId });
@@ -39,18 +39,7 @@ export function statusProcedure<B extends object>(builder: B, options: Procedure
   return query as StatusProcedure<B>;
 }
 
-/** The principal's own, or `undefined`. */
-export async function find(
-  { semel: { store } }: ProcedureOptions,
-  ask: StatusInput,
-  principal: string,
-): Promise<Sighting | undefined> {
-  const found = await ('operationId' in ask
-    ? store.find(ask.operationId)
-    : store.lookup({ scope: principal, procedure: ask.procedure, key: ask.key }));
-  return found !== undefined && isWithin(found.record.scope, principal) ? found : undefined;
-}
-
+/** Not recorded, or another's: from outside the same. */
 export const notFound = (ask: StatusInput): OperationStatus =>
   'operationId' in ask
     ? { state: 'not_found', operationId: ask.operationId }

@@ -23,6 +23,7 @@ export interface IdempotencyMeta {
   readonly acceptedFindings?: Readonly<Record<string, string>>;
 }
 
+/** What {@link trpcIdempotency} takes. */
 export interface TrpcIdempotencyOptions<Ctx, Tx> {
   readonly semel: Semel<Tx>;
   /**
@@ -71,6 +72,7 @@ export type WithOperation<B, Tx> =
       >
     : never;
 
+/** What {@link trpcIdempotency} gives: a wrapper of builders, and what goes with it. */
 export interface TrpcIdempotency<Tx> {
   /**
    * Wraps a procedure builder; everything else is an ordinary chain that ends in `.mutation()`. The claim is made last,
@@ -99,7 +101,13 @@ export interface TrpcIdempotency<Tx> {
   responseMeta(options: { ctx?: unknown }): ResponseMeta;
 }
 
-/** @throws PolicyError when there is no scope: keys would be shared between users. */
+/**
+ * The tRPC adapter on one semel. Make one for each way in which callers are authenticated.
+ *
+ * @example
+ * const idempotent = trpcIdempotency({ semel, scope: (ctx: Context) => ctx.user?.id });
+ * @throws PolicyError when there is no scope: keys would be shared between users
+ */
 export function trpcIdempotency<Ctx, Tx>(options: TrpcIdempotencyOptions<Ctx, Tx>): TrpcIdempotency<Tx> {
   const { semel, scope, minKeyLength = 1 } = options;
   const context = (options.context ??

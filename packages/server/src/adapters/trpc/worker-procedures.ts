@@ -15,6 +15,7 @@ export interface WorkerContextRequest {
   readonly principal: string;
   readonly operation: WorkerSubject;
 }
+/** Makes the context of one execution. What it throws is the attempt's failure: it is tried again. */
 export type CreateWorkerContext = (request: WorkerContextRequest) => object | Promise<object>;
 
 interface BuiltProcedure {

@@ -2,6 +2,7 @@ import type { Worker, WorkerOptions } from '../../jobs/worker.ts';
 import type { Semel } from '../../semel.ts';
 import { type CreateWorkerContext, type WorkerRouter, workerProcedures } from './worker-procedures.ts';
 
+/** What {@link createWorker} takes, besides how often it looks and how much it does at once. */
 export interface CreateWorkerOptions<Tx> extends WorkerOptions {
   readonly semel: Semel<Tx>;
   /** With the procedures of mode `queued`, and those with a resolver, in it: by their stable names they are found. */

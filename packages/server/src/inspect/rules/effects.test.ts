@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ATOMIC, found, LEASED } from '../inspect.fixture.ts';
+import { ATOMIC, found, LEASED, QUEUED } from '../inspect.fixture.ts';
 
 // Handlers are looked at and never run: what they name needn't exist.
 // biome-ignore-start lint/suspicious/noExplicitAny: see above
@@ -312,4 +312,12 @@ test('a call inside of a settling transaction is found, and a write beside it', 
     'call_in_transaction: looks like stripe.refunds.create() goes out of a transaction',
     "write_beside_transaction: looks like pool.query() writes on another connection than the transaction's",
   ]);
+});
+
+test('a queued handler is looked at as the leased one that it runs as', async () => {
+  const pays = async () => (await fetch('http://x', { method: 'POST' })).ok;
+  expect(await found(QUEUED, pays)).toEqual(await found(LEASED, pays));
+  expect(await found(QUEUED, pays)).toContainEqual(outside('fetch()'));
+  const asks = async () => (await fetch('http://x')).ok;
+  expect((await found(QUEUED, asks)).filter((what) => what.includes('fetch()'))).toEqual([]);
 });

@@ -14,7 +14,7 @@ export const effectRules = eachProtected((subject, report) => {
     if (seen.has(`${call.zone} ${what}`)) continue;
     seen.add(`${call.zone} ${what}`);
     const inside = mode === 'atomic' ? 'the handler of one transaction' : 'a transaction';
-    if (mode === 'leased' && call.zone === 'handler') {
+    if (mode !== 'atomic' && call.zone === 'handler') {
       if (kind === 'read') continue;
       const tool = kind === 'request' ? 'a step' : 'a transaction, a settle or a step';
       report(subject, 'effect_outside_step', `looks like ${what} has an effect outside of ${tool}`);

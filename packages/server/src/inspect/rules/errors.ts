@@ -1,4 +1,5 @@
 import type { AnyNode } from 'acorn';
+import { saysFinal } from '../../engine/failure.ts';
 import type { Look, Throw } from '../source/look.ts';
 import { mentions } from '../source/mentions.ts';
 import { someNode } from '../source/parse.ts';
@@ -30,14 +31,6 @@ export const errorRules: Rule = async (subjects, report) => {
 
 const list = (names: readonly string[]): string =>
   names.length > 3 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', ');
-
-function saysFinal(isFinal: (error: unknown) => boolean, error: unknown): boolean {
-  try {
-    return isFinal(error) === true;
-  } catch {
-    return false;
-  }
-}
 
 /** Failures that pass by themselves, as a handler would meet them. */
 async function transientErrors(): Promise<{ name: string; error: unknown }[]> {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { ATOMIC, findings, found, LEASED, procedure, t } from '../inspect.fixture.ts';
+import { ATOMIC, findings, found, LEASED, procedure, QUEUED, t } from '../inspect.fixture.ts';
 
 // Handlers are looked at and never run: what they name needn't exist.
 // biome-ignore-start lint/suspicious/noExplicitAny: see above
@@ -330,4 +330,16 @@ test.each([
   ['settling', async ({ ctx: { operation } }: Any) => operation.settle(async () => 1), []],
 ])('a leased handler and settle: %s', async (_, handler, expected) => {
   expect(await found(LEASED, handler)).toEqual(expected);
+});
+
+test('a queued handler that settles twice, or never, is found as a leased one is', async () => {
+  const twice = async ({ ctx }: Any) => {
+    await ctx.operation.settle(async () => 1);
+    return ctx.operation.settle(async () => 2);
+  };
+  expect(await found(QUEUED, twice)).toEqual([
+    'settles_twice: looks like it calls operation.settle more than once on one way',
+  ]);
+  const never = async ({ ctx }: Any) => ctx.operation.transaction('note', async () => 1);
+  expect(await found(QUEUED, never)).toEqual(['never_settles: looks like it never calls operation.settle']);
 });

@@ -29,7 +29,7 @@ export const toolRules = eachProtected((subject, report) => {
       report(subject, 'missing_child_key', `looks like ${title} calls out without its child key`, severity);
     }
   }
-  if (mode !== 'leased') return;
+  if (mode === 'atomic') return;
   const settles = look.tools.filter(({ tool }) => tool === 'settle').length;
   if (settles > 0 && settlesOnOneWay(look) > 1) {
     report(subject, 'settles_twice', 'looks like it calls operation.settle more than once on one way');

@@ -2,6 +2,19 @@ import { isSettled, type OperationState, TRANSITIONS, type TransitionCause } fro
 import { decide } from '../../engine/decide.ts';
 import type { Sighting } from '../../store/port.ts';
 import type { Model } from './checker.ts';
+import {
+  type Answer,
+  type Call,
+  change,
+  enter,
+  finish,
+  freeId,
+  leave,
+  type State,
+  type Stored,
+  withJob,
+  without,
+} from './operation-state.ts';
 
 /** What an operation was claimed under, and what kind of provider stands behind it. */
 export interface Setting {
@@ -32,62 +45,6 @@ export type Mistake =
   | 'redrive in two commits'
   | 'a lost job that nobody misses'
   | 'resolved while an attempt may still act';
-
-type Answer = 'yes' | 'no';
-
-interface Stored {
-  readonly state: OperationState;
-  readonly attempt: number;
-  readonly owner: number;
-  readonly version: number;
-  /** Whether the lease still runs. */
-  readonly lease: boolean;
-  /** What the recorded step said. */
-  readonly step?: Answer;
-  readonly outcome?: Answer;
-  readonly cause: TransitionCause;
-}
-
-/** One execution: of a request, of a delivered job, or of an operator's `resume`. */
-interface Call {
-  readonly id: number;
-  readonly by: 'request' | 'worker';
-  readonly at:
-    | 'look'
-    | 'claim'
-    | 'begin'
-    | 'act'
-    | 'record'
-    | 'settle'
-    | 'effect'
-    | 'give up'
-    | 'send'
-    | 'acknowledge'
-    | 'answer';
-  readonly attempt: number;
-  /** The version that it looked at: what a compare-and-swap names. */
-  readonly seen: number;
-  readonly want?: TransitionCause;
-  readonly said?: Answer;
-  readonly job?: number;
-}
-
-interface State {
-  readonly stored: Stored | null;
-  readonly calls: readonly Call[];
-  /** The queue's row, by number: a redrive makes another one. */
-  readonly job: number | null;
-  readonly windowOpen: boolean;
-  readonly remembered: readonly string[];
-  readonly charges: number;
-  readonly effects: number;
-  readonly answers: readonly Answer[];
-  readonly faults: number;
-  readonly operators: number;
-  readonly redriving?: true;
-  /** A transition that the contract's table doesn't have. */
-  readonly forbidden?: string;
-}
 
 /** Processes at work on the same key at the same time. */
 const AT_ONCE = 2;
@@ -488,35 +445,4 @@ export function operationModel(setting: Setting, mistake?: Mistake): Model<State
       ...(forbidden ? { forbidden: `${from} to ${to} (${cause}) is not in the table` } : undefined),
     };
   }
-}
-
-/** Under a number that nobody holds any more: what counts is which job is whose, not how many there were. */
-function withJob(s: State): State {
-  for (let job = 1; ; job++)
-    if (s.job !== job && !s.calls.some((call) => call.job === job)) return { ...s, job };
-}
-
-function without(s: State, name: 'redriving'): State {
-  const { [name]: _, ...rest } = s;
-  return rest;
-}
-
-/** Numbers are used again: what counts is who is whose, not how many there were. */
-function freeId({ calls, stored }: State): number {
-  for (let id = 1; ; id++) if (stored?.owner !== id && !calls.some((call) => call.id === id)) return id;
-}
-
-const byId = (a: Call, b: Call) => a.id - b.id;
-function enter(s: State, call: Call): State {
-  return { ...s, calls: [...s.calls, call].sort(byId) };
-}
-function leave(s: State, { id }: Call): State {
-  return { ...s, calls: s.calls.filter((call) => call.id !== id) };
-}
-/** A worker that is done tells the queue; a request has nobody to tell. */
-function finish(s: State, call: Call): State {
-  return call.by === 'worker' ? change(s, call, { at: 'acknowledge' }) : leave(s, call);
-}
-function change(s: State, call: Call, to: Partial<Call>): State {
-  return { ...s, calls: s.calls.map((other) => (other.id === call.id ? { ...other, ...to } : other)) };
 }

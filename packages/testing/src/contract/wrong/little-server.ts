@@ -222,8 +222,9 @@ export async function startLittleServer(change: Partial<Rules> = {}): Promise<{
           away = false;
         };
       },
-      slowMs: 400,
-      timeoutMs: 2000,
+      // A second request must meet the first one on a machine that is busy, too.
+      slowMs: 1000,
+      timeoutMs: 5000,
     },
     capabilities: {
       slowHandler: true,

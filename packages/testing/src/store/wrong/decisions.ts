@@ -1,8 +1,38 @@
-import type { Decided, OperationRecord } from '@semel/server/store';
+import type { Decided, Decision, OperationRecord } from '@semel/server/store';
+import type { MemoryStore } from '../memory-harness.ts';
 import { autocommit } from './transactions.ts';
 import { mistaken, mistakenInDecisions, type WrongStore } from './wrong-store.ts';
 
 const waits = ({ state }: OperationRecord) => state === 'suspended' || state === 'dead';
+
+const whatever = (by: Decision): Decision => ({ ...by, version: undefined });
+
+/** Each decision, made whatever has happened since somebody saw the operation. */
+const blind: readonly {
+  readonly which: string;
+  readonly methods: (right: MemoryStore) => Partial<MemoryStore['decisions']>;
+}[] = [
+  {
+    which: 'release',
+    methods: ({ decisions }) => ({ release: (id, by) => decisions.release(id, whatever(by)) }),
+  },
+  {
+    which: 'resolve',
+    methods: ({ decisions }) => ({ resolve: (id, body, by) => decisions.resolve(id, body, whatever(by)) }),
+  },
+  {
+    which: 'redrive',
+    methods: ({ decisions }) => ({
+      redrive: (id, options, send, by) => decisions.redrive(id, options, send, whatever(by)),
+    }),
+  },
+  {
+    which: 'cancel',
+    methods: ({ decisions }) => ({
+      cancel: (id, outcome, by) => decisions.cancel(id, outcome, whatever(by)),
+    }),
+  },
+];
 
 /** Mistakes in deciding. */
 export const wrongDecisions: readonly WrongStore[] = [
@@ -14,6 +44,11 @@ export const wrongDecisions: readonly WrongStore[] = [
         right.decisions.resolve(id, (_, record) => body(autocommit(right), record), decision),
     })),
   },
+  ...blind.map(({ which, methods }) => ({
+    mistake: `does not look at the version when it is to ${which}`,
+    caughtBy: ['decides nothing about an operation that is another than it was when it was looked at'],
+    make: mistakenInDecisions(methods),
+  })),
   {
     mistake: 'decides without a lock',
     caughtBy: [

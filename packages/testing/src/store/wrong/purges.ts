@@ -76,6 +76,13 @@ export const wrongPurges: readonly WrongStore[] = [
     }),
   },
   {
+    mistake: 'says nothing about what had been purged before',
+    caughtBy: ['names what had been purged before, so that whoever keeps copies can be told again'],
+    make: mistaken((right) => ({
+      purge: async (request) => ({ ...(await right.purge(request)), purgedBefore: [] }),
+    })),
+  },
+  {
     mistake: 'names nobody whose operation it left alone',
     caughtBy: ['leaves unsettled operations alone, and names them'],
     make: mistaken((right) => ({

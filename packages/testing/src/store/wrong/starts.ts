@@ -1,4 +1,4 @@
-import { mistaken, mistakenInQueue, type WrongStore } from './wrong-store.ts';
+import { mistaken, mistakenAboutTime, mistakenInQueue, type WrongStore } from './wrong-store.ts';
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
@@ -75,15 +75,15 @@ export const wrongStarts: readonly WrongStore[] = [
     })),
   },
   {
-    mistake: 'holds work back until it is due',
-    caughtBy: ['starts work that comes before it is due'],
-    make: mistakenInQueue((right) => ({
-      async start(request) {
-        const found = await right.find(request.operationId);
-        const work = await right.queue.work(request.operationId);
-        return found && work && work.dueAt > found.now
-          ? { kind: 'not_now', ...found }
-          : right.queue.start(request);
+    mistake: 'starts work before it is due, for a job that came too early',
+    caughtBy: ['starts no work before it is due, whatever job comes, and says when that is'],
+    make: mistakenAboutTime((right, at) => ({
+      queue: {
+        ...right.queue,
+        async start(request) {
+          const result = await right.queue.start(request);
+          return result.kind === 'early' ? at(result.dueInMs, () => right.queue.start(request)) : result;
+        },
       },
     })),
   },

@@ -21,6 +21,16 @@ export const wrongUndecided: readonly WrongStore[] = [
     })),
   },
   {
+    mistake: 'marks as offered what nobody who asks can decide',
+    caughtBy: ['offers operations of the named procedures alone, and keeps the others for who can decide'],
+    make: mistakenInDecisions((right) => ({
+      async offer({ procedures, ...options }) {
+        const all = await right.decisions.offer(options);
+        return all.filter(({ procedure }) => procedures === undefined || procedures.includes(procedure));
+      },
+    })),
+  },
+  {
     mistake: 'offers what is dead only',
     caughtBy: [
       'offers what waits for a decision, as it is, and nothing else',

@@ -118,9 +118,33 @@ export const wrongWork: readonly WrongStore[] = [
   },
   {
     mistake: 'calls those stranded first that came last',
-    caughtBy: ['lists what has waited longest first, and no more than the limit'],
+    caughtBy: ['lists what has been due longest first, and no more than the limit'],
     make: mistakenInQueue((right) => ({
       stranded: async (options) => [...(await right.queue.stranded(options))].reverse(),
+    })),
+  },
+  {
+    mistake: 'pages through what is stranded by place',
+    caughtBy: ['walks what is stranded by pages, and misses and repeats none while others change in between'],
+    make: mistakenInQueue((right) => {
+      let begin = 0;
+      return {
+        async stranded({ limit, graceMs, after }) {
+          if (after === undefined) begin = 0;
+          const all = await right.queue.stranded({ limit: 1_000_000, graceMs });
+          const page = all.slice(begin, begin + limit);
+          begin += limit;
+          return page;
+        },
+      };
+    }),
+  },
+  {
+    mistake: 'goes on behind all that were due in the same moment',
+    caughtBy: ['walks what is stranded by pages, and misses and repeats none while others change in between'],
+    make: mistakenInQueue((right) => ({
+      stranded: ({ after, ...options }) =>
+        right.queue.stranded({ ...options, after: after && { ...after, operationId: '\uffff' } }),
     })),
   },
   {
