@@ -4,7 +4,10 @@ import { configDefaults, defineConfig } from 'vitest/config';
 // Tests run from source: nothing has to be built first, and no stale build can pass for the code.
 const conditions = ['@semel/source', ...defaultServerConditions];
 
-/** Long campaigns: part of what CI runs (`CI=true npm test`), or one by one by name. */
+/**
+ * Long campaigns: part of what CI runs (`CI=true npm test`), or one by one by name. What each shows exhaustively another file shows
+ * once: crash points in test/faults/processes, stores in the plain describe-store, fuzzing in test/wire.
+ */
 const LONG = [
   'apps/reference-server/src/enrollments/crash.test.ts',
   'packages/store-postgres/src/batching/describe-store.test.ts',
@@ -13,10 +16,13 @@ const LONG = [
   'packages/testing/src/contract/wrong-servers.test.ts',
   'test/browser/random.test.ts',
   'test/burst/**',
-  'test/crash/queued-*.test.ts',
+  'test/crash/{crash-points,queued-*}.test.ts',
+  'test/frameworks/fuzz.test.ts',
   'test/redis/campaign.test.ts',
 ];
-const isNamed = process.argv.slice(2).some((argument) => /\/|\.test/.test(argument));
+// `CI=` in a shell means "not set", here and in the tests.
+if (process.env.CI === '') delete process.env.CI;
+const isNamed = process.argv.slice(2).some((argument) => /^[^-].*(?:\/|\.test)/.test(argument));
 const isLong = process.env.CI !== undefined || isNamed;
 if (!isLong) console.log(`The short form: CI=true also runs ${LONG.join(', ')}`);
 
@@ -35,8 +41,10 @@ export default defineConfig({
     exclude: [...configDefaults.exclude, ...(isLong ? [] : LONG)],
     // On two cores the default would be one; most files wait for databases, leases and processes.
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // Against hanging for ever, not against being slow: a busy machine is ten times slower than a quiet one.
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 20_000 } },
     coverage: { include: ['packages/*/src/**'] },
   },
 });

@@ -1,6 +1,12 @@
+import {
+  atomicRequest,
+  createFixture,
+  databaseUrl,
+  type Fixture,
+  keep,
+} from '@semel/store-postgres/testing/fixture';
 import { createTcpProxy, type TcpProxy } from '@semel/testing/faults';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { atomicRequest, createFixture, databaseUrl, type Fixture, keep } from './database.ts';
 
 let db: Fixture;
 let proxy: TcpProxy;
@@ -33,7 +39,7 @@ test('a handler whose query is swallowed by the network ends soon after its time
 
 test('a sweep whose query is swallowed by the network ends', async () => {
   const url = new URL(proxy.url(databaseUrl));
-  const store = db.store({ connection: { connectionString: url.toString(), query_timeout: 300 } });
+  const store = db.store({ connection: { connectionString: url.toString(), query_timeout: 2_000 } });
   const sweep = () => store.sweepOrphans({ limit: 10, trace: { actor: 'test' } });
   await sweep();
   for (const connection of proxy.connections) connection.blackhole('toServer');

@@ -1,6 +1,4 @@
 import { once } from 'node:events';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { call, semelOn } from './attack.ts';
 import {
   atomicRequest,
   createFixture,
@@ -9,7 +7,9 @@ import {
   keep,
   random,
   request,
-} from './database.ts';
+} from '@semel/store-postgres/testing/fixture';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { call, semelOn } from './attack.ts';
 
 let db: Fixture;
 beforeAll(async () => {
@@ -150,7 +150,7 @@ test.each(['repeatable read', 'serializable'])(
       ),
     );
     const waits = `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%${db.schema}%'`;
-    await expect.poll(() => db.sql(waits)).not.toEqual([]);
+    await expect.poll(() => db.sql(waits), { timeout: 20_000 }).not.toEqual([]);
     await rival.query('COMMIT');
     rival.release();
     expect(

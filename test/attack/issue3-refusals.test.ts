@@ -1,9 +1,15 @@
 import type { Store } from '@semel/server/store';
+import {
+  createFixture,
+  databaseUrl,
+  type Fixture,
+  random,
+  request,
+} from '@semel/store-postgres/testing/fixture';
 import { createTcpProxy, loseAnswerAfter, type TcpProxy } from '@semel/testing/faults';
 import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { call, semelOn } from './attack.ts';
-import { createFixture, databaseUrl, type Fixture, random, request } from './database.ts';
 
 // A refused atomic call is written by a second transaction, in the flight that rolls the first one back.
 
@@ -56,7 +62,7 @@ describe.each(UNDERNEATH)('over %s', (underneath) => {
       proxy.setFaults({ onData: lost.onData });
       const cut = lost.swallowed.then(async (connection) => {
         const state = async () => (await near.lookup(asked))?.record.state;
-        await expect.poll(state).toBe('failed');
+        await expect.poll(state, { timeout: 20_000 }).toBe('failed');
         connection.reset();
       });
       let runs = 0;
@@ -104,7 +110,7 @@ describe.each(UNDERNEATH)('over %s', (underneath) => {
   test.each(ISOLATIONS)(
     'of many refusals and one success at once one stands, for everybody, %s',
     async (isolation) => {
-      const asked = call({ mode: 'atomic', isolation, inFlight: { waitMs: 5_000 } }, { key: random() });
+      const asked = call({ mode: 'atomic', isolation, inFlight: { waitMs: 20_000 } }, { key: random() });
       await lay(underneath, asked.key);
       const engines = servers.map((store) => semelOn(store).engine);
       const results = await Promise.all(

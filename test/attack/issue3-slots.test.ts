@@ -12,7 +12,7 @@ test('a handler that ignores its signal keeps its place: it still runs', async (
     signal = operation.signal;
     return new Promise<never>(() => {});
   });
-  await expect.poll(() => signal?.aborted).toBe(true);
+  await expect.poll(() => signal?.aborted, { timeout: 20_000 }).toBe(true);
   expect(await engine.run({ ...stuck, key: 'other' }, async () => 'never')).toMatchObject({
     kind: 'refused',
     problem: { code: 'store_unavailable' },

@@ -1,7 +1,7 @@
 import { createPgBossJobs } from '@semel/store-postgres/jobs';
+import { createFixture, databaseUrl, type Fixture, random } from '@semel/store-postgres/testing/fixture';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { call, semelOn } from './attack.ts';
-import { createFixture, databaseUrl, type Fixture, random } from './database.ts';
 import { attack, idOf } from './issue4-queue.ts';
 
 let old: Fixture;

@@ -1,9 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import type { Claim, OperationRecord, Store } from '@semel/server/store';
 import { createPgBossJobs } from '@semel/store-postgres/jobs';
+import {
+  createFixture,
+  databaseUrl,
+  type Fixture,
+  random,
+  request,
+} from '@semel/store-postgres/testing/fixture';
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createFixture, databaseUrl, type Fixture, random, request } from './database.ts';
 import { attack, idOf, jobFor } from './issue4-queue.ts';
 
 let fixture: Fixture;

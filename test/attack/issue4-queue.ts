@@ -62,7 +62,7 @@ export function attack<Tx>({ store, jobs, policy, semel: more, handle }: Attacke
     side: () => semel.engine.workerSide(procedures),
     reaches: (id: string, ...states: OperationRecord['state'][]) =>
       expect
-        .poll(async () => (await store.find(id))?.record.state, { timeout: 15_000, interval: 5 })
+        .poll(async () => (await store.find(id))?.record.state, { timeout: 20_000, interval: 5 })
         .toSatisfy((state: OperationRecord['state']) => states.includes(state)),
   };
 }

@@ -1,8 +1,8 @@
 import { createPgBossJobs } from '@semel/store-postgres/jobs';
+import { createFixture, databaseUrl, type Fixture, random } from '@semel/store-postgres/testing/fixture';
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { call } from './attack.ts';
-import { createFixture, databaseUrl, type Fixture, random } from './database.ts';
 import { attack, idOf, jobFor } from './issue4-queue.ts';
 
 let fixture: Fixture;
@@ -40,7 +40,7 @@ test('requests, renewals and status answers go on while four resolvers hang', {
     ids.push(id);
   }
   const worker = semel.startWorker(procedures, { resolveEveryMs: 20, offerEveryMs: 600_000 });
-  await expect.poll(() => hanging).toBe(4);
+  await expect.poll(() => hanging, { timeout: 20_000 }).toBe(4);
   for (let i = 0; i < 20; i++) {
     const request = call({ mode: 'leased' }, { key: random() });
     const answer = await semel.engine.run(request, (operation) => operation.settle(async () => i));
@@ -94,10 +94,13 @@ test('a resolver that was cut off with its connection has decided nothing, and t
   await Promise.all(await side().offer({ limit: 1, everyMs: 0 }));
   expect(await state()).toBe('dead');
   await expect
-    .poll(async () => {
-      await Promise.all(await side().offer({ limit: 1, everyMs: 0 }));
-      return state();
-    })
+    .poll(
+      async () => {
+        await Promise.all(await side().offer({ limit: 1, everyMs: 0 }));
+        return state();
+      },
+      { timeout: 20_000 },
+    )
     .toBe('completed');
   expect(await fixture.effects()).toEqual([`resolved ${id}`]);
   await semel.close();
@@ -113,7 +116,7 @@ test('an operation that was redriven keeps nothing of an attempt that wakes up l
   const { semel, ask, side, types } = attack<pg.ClientBase>({
     store,
     jobs,
-    policy: { effects: 'steps', onCrash: 'suspend', leaseMs: 200, maxRunMs: 50 },
+    policy: { effects: 'steps', onCrash: 'suspend', leaseMs: 1_000, maxRunMs: 2_000 },
     handle: async (operation, key) => {
       await gate(operation.attempt)?.promise;
       return operation.settle(async (tx) => {
@@ -127,10 +130,13 @@ test('an operation that was redriven keeps nothing of an attempt that wakes up l
   const zombie = side().execute(jobFor(id));
   const state = async () => (await store.find(id))?.record.state;
   await expect
-    .poll(async () => {
-      await store.sweepOrphans({ limit: 100, trace: { actor: 'recovery' } });
-      return state();
-    })
+    .poll(
+      async () => {
+        await store.sweepOrphans({ limit: 100, trace: { actor: 'recovery' } });
+        return state();
+      },
+      { timeout: 20_000 },
+    )
     .toBe('suspended');
   const by = { actor: 'operator:alice', reason: 'ticket 4711' };
   expect(await semel.decisions.redrive(id, by)).toMatchObject({ kind: 'done' });

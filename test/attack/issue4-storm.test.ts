@@ -1,8 +1,8 @@
 import { createProcessLayer } from '@semel/server';
 import { createPgBossJobs } from '@semel/store-postgres/jobs';
+import { createFixture, databaseUrl, type Fixture, random } from '@semel/store-postgres/testing/fixture';
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createFixture, databaseUrl, type Fixture, random } from './database.ts';
 import { attack, idOf } from './issue4-queue.ts';
 
 let fixture: Fixture;
@@ -91,9 +91,12 @@ test('with failing handlers, hasty operators, a queue that is emptied and worker
   const storm = Promise.all([comingAndGoing(), comingAndGoing(), operators(), retries()]);
   const states = () =>
     fixture.sql(`SELECT operation_id FROM {s}.operation WHERE state NOT IN ('completed', 'failed')`);
-  await expect.poll(states, { timeout: 90_000, interval: 100 }).toEqual([]);
-  over = true;
-  await storm;
+  try {
+    await expect.poll(states, { timeout: 90_000, interval: 100 }).toEqual([]);
+  } finally {
+    over = true;
+    await storm;
+  }
 
   const effects = await fixture.effects();
   for (const key of keys) {

@@ -100,7 +100,7 @@ test('work whose principal was changed in the table runs for nobody', async () =
   });
   const id = await accept('mallory', 1);
   work();
-  await expect.poll(() => stateOf(id)).toBe('dead');
+  await expect.poll(() => stateOf(id), { timeout: 20_000 }).toBe('dead');
   expect(ran).toEqual([]);
   await semel.close();
 });
@@ -114,7 +114,7 @@ test('a principal runs its own, narrowed or not, whatever it is called', async (
     const { semel, accept, work, ran, stateOf } = shop({ policy: scope === undefined ? {} : { scope } });
     const id = await accept(user, 1);
     work();
-    await expect.poll(() => stateOf(id)).toBe('completed');
+    await expect.poll(() => stateOf(id), { timeout: 20_000 }).toBe('completed');
     expect(ran).toEqual([user]);
     await semel.close();
   }
@@ -181,7 +181,7 @@ test('every kind of value reaches the worker as it was sent', async () => {
   const { semel, accept, work, stateOf } = shop({ handle: (given) => void got.push(given) });
   const id = await accept('alice', input);
   work();
-  await expect.poll(() => stateOf(id)).toBe('completed');
+  await expect.poll(() => stateOf(id), { timeout: 20_000 }).toBe('completed');
   expect(got).toStrictEqual([input]);
   await semel.close();
 });

@@ -8,7 +8,7 @@ const by = { actor: 'operator:alice', reason: 'ticket 4711' };
 test('a handler that never ends costs its worker a place until its lease is over, and no longer', async () => {
   const { semel, ask, reaches, procedures } = attack({
     ...memory(),
-    policy: { maxRunMs: 50, leaseMs: 100 },
+    policy: { maxRunMs: 300, leaseMs: 300 },
     semel: { recovery: { orphansEveryMs: 20 } },
     handle: (_operation, input) => (input === 'hangs' ? new Promise(() => {}) : 'done'),
   });
@@ -32,12 +32,14 @@ test('an input that ends every process which runs it is a dead letter, and its o
   const id = idOf(await ask('k'));
   for (const attempt of [1, 2]) {
     void side().execute(jobFor(id));
-    await expect.poll(() => events.filter(({ type }) => type === 'started').length).toBe(attempt);
+    await expect
+      .poll(() => events.filter(({ type }) => type === 'started').length, { timeout: 20_000 })
+      .toBe(attempt);
     time.now += 60_001;
   }
   await reaches(id, 'dead');
   await expect
-    .poll(() => events.filter(({ type }) => type === 'dead' || type === 'recovered'))
+    .poll(() => events.filter(({ type }) => type === 'dead' || type === 'recovered'), { timeout: 20_000 })
     .toMatchObject([{ type: 'dead', operationId: id, key: 'k', attempt: 2, deadLetterOwner: 'payments' }]);
   await semel.close();
 });
@@ -99,7 +101,7 @@ test('an operation whose lease ran out on its last attempt is not offered while 
   });
   const id = idOf(await ask('k'));
   void side().execute(jobFor(id));
-  await expect.poll(async () => (await store.find(id))?.record.state).toBe('processing');
+  await expect.poll(async () => (await store.find(id))?.record.state, { timeout: 20_000 }).toBe('processing');
   const offer = async () => {
     await Promise.all(await side().offer({ limit: 1, everyMs: 0 }));
     return asked;

@@ -14,7 +14,7 @@ test('a handler that never ends does not keep the stored answer from later calle
   });
   void stuck.run(request, () => new Promise<never>(() => {}));
   await expect
-    .poll(() => other.run(request, async () => 'done'), { timeout: 3000 })
+    .poll(() => other.run(request, async () => 'done'), { timeout: 20_000 })
     .toMatchObject({ kind: 'completed' });
   expect(await stuck.run(request, async () => 'again')).toMatchObject({
     kind: 'completed',
@@ -29,7 +29,7 @@ test('an atomic handler that never ends does not keep its key for ever', async (
   const request = call({ mode: 'atomic', maxRunMs: 100, inFlight: 'conflict' });
   void engine.run(request, () => new Promise<never>(() => {}));
   await expect
-    .poll(() => engine.run(request, async () => 'done'), { timeout: 3000 })
+    .poll(() => engine.run(request, async () => 'done'), { timeout: 20_000 })
     .toMatchObject({ kind: 'completed', value: 'done' });
   expect(await stateOf(store, request)).toBe('completed');
 });
@@ -40,7 +40,9 @@ test('callers that wait for another process count as waiters', async () => {
   const policy = { mode: 'leased', inFlight: { waitMs: 400 } } as const;
   const requests = ['a', 'b', 'c'].map((key) => call(policy, { key }));
   for (const request of requests) void elsewhere.run(request, () => new Promise<never>(() => {}));
-  await expect.poll(() => stateOf(store, requests[2] ?? call(policy))).toBe('processing');
+  await expect
+    .poll(() => stateOf(store, requests[2] ?? call(policy)), { timeout: 20_000 })
+    .toBe('processing');
   let looks = 0;
   const counted: typeof store = {
     ...store,

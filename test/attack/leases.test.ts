@@ -5,12 +5,15 @@ import { call, semelOn, stateOf } from './attack.ts';
 
 test('a claim whose answer came after its lease had run out asks before it acts', async () => {
   const store = createMemoryStore();
+  const claimed = Promise.withResolvers<void>();
+  const mayGoOn = Promise.withResolvers<void>();
   const slow: typeof store = {
     ...store,
     async claim(request) {
-      const claimed = await store.claim(request);
-      await new Promise((resolve) => setTimeout(resolve, 300)); // paused just here
-      return claimed;
+      const answer = await store.claim(request);
+      claimed.resolve();
+      await mayGoOn.promise; // paused just here
+      return answer;
     },
   };
   const policy = { mode: 'leased', leaseMs: 100, effects: 'steps', inFlight: 'conflict' } as const;
@@ -18,9 +21,11 @@ test('a claim whose answer came after its lease had run out asks before it acts'
   let charges = 0;
   const charge = (operation: Operation) => operation.step('charge', async () => ++charges);
   const first = paused.run(call(policy), charge);
-  await new Promise((resolve) => setTimeout(resolve, 150));
-  const second = await other.run(call(policy), charge);
-  expect(second).toMatchObject({ kind: 'completed', value: 1 });
+  await claimed.promise;
+  await expect
+    .poll(() => other.run(call(policy), charge), { timeout: 20_000 })
+    .toMatchObject({ kind: 'completed', value: 1 });
+  mayGoOn.resolve();
   expect(await first).toMatchObject({ kind: 'refused', problem: { code: 'lease_lost' } });
   expect(charges).toBe(1);
 });
@@ -65,20 +70,25 @@ test('a renewal without an answer does not keep other leases from being renewed'
   };
   const { engine } = semelOn(stuck);
   const request = call({ mode: 'leased', leaseMs: 150 });
-  let lease: number | undefined;
+  let isRenewed = false;
   await engine.run(request, async () => {
-    const before = (await store.lookup(request))?.record.leaseUntil ?? 0;
-    await new Promise((resolve) => setTimeout(resolve, 140));
-    lease = ((await store.lookup(request))?.record.leaseUntil ?? 0) - before;
+    const leaseUntil = async () => (await store.lookup(request))?.record.leaseUntil ?? 0;
+    const before = await leaseUntil();
+    await expect.poll(leaseUntil, { timeout: 20_000 }).toBeGreaterThan(before);
+    isRenewed = true;
   });
-  expect(lease).toBeGreaterThan(0);
+  expect(isRenewed).toBe(true);
 });
 
 test('a drain that gives an attempt up raises no alert of a refused write', async () => {
   const store = createMemoryStore();
   const { engine, events } = semelOn(store);
-  void engine.run(call({ mode: 'leased', effects: 'steps' }), () => new Promise<never>(() => {}));
-  await new Promise((resolve) => setTimeout(resolve, 5));
+  const begun = Promise.withResolvers<void>();
+  void engine.run(call({ mode: 'leased', effects: 'steps' }), () => {
+    begun.resolve();
+    return new Promise<never>(() => {});
+  });
+  await begun.promise;
   await engine.drain(1);
   expect(events.filter((event) => event.type === 'fenced')).toEqual([]);
 });

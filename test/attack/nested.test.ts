@@ -1,8 +1,8 @@
 import type { Operation } from '@semel/server';
+import { createFixture, type Fixture, random } from '@semel/store-postgres/testing/fixture';
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { call, semelOn } from './attack.ts';
-import { createFixture, type Fixture, random } from './database.ts';
 
 let db: Fixture;
 beforeAll(async () => {
@@ -14,15 +14,20 @@ test('what the outer handler writes while a nested call runs is refused, not und
   const store = db.store();
   const { engine } = semelOn(store);
   const note = random();
+  const begun = Promise.withResolvers<void>();
+  const mayFail = Promise.withResolvers<void>();
   const result = await engine.run(call({ mode: 'atomic' }, { key: note }), async (outer) => {
     const nested = engine.runNested(outer, { procedure: 'inner', mode: 'atomic' }, async (inner) => {
       await inner.tx.query('SELECT 1');
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      begun.resolve();
+      await mayFail.promise;
       throw new Error('no');
     });
     nested.catch(() => {});
-    await new Promise((resolve) => setTimeout(resolve, 5));
-    const settled = await Promise.allSettled([nested, db.effect(outer.tx, note)]);
+    await begun.promise;
+    const effect = db.effect(outer.tx, note);
+    mayFail.resolve();
+    const settled = await Promise.allSettled([nested, effect]);
     return settled.map(({ status }) => status);
   });
   // Both write on one connection, and a savepoint undoes whatever came after it, whoever sent it.

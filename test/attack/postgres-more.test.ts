@@ -1,9 +1,18 @@
+import { once } from 'node:events';
+import {
+  atomicRequest,
+  createFixture,
+  databaseUrl,
+  type Fixture,
+  keep,
+  random,
+} from '@semel/store-postgres/testing/fixture';
 import pg from 'pg';
 import superjson from 'superjson';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { boundedFetch } from '../fixtures/bounded-fetch.ts';
 import { post, startTrpcServer } from '../fixtures/trpc-server.ts';
 import { call, semelOn } from './attack.ts';
-import { atomicRequest, createFixture, databaseUrl, type Fixture, keep, random } from './database.ts';
 
 let db: Fixture;
 beforeAll(async () => {
@@ -20,7 +29,7 @@ test.each(['read committed', 'repeatable read', 'serializable'] as const)(
     const prefix = random();
     for (let round = 0; round < 40; round++) {
       const request = call(
-        { mode: 'atomic', isolation, inFlight: { waitMs: 5_000 } },
+        { mode: 'atomic', isolation, inFlight: { waitMs: 20_000 } },
         { key: `${prefix}-${round}` },
       );
       const results = await Promise.all(
@@ -45,9 +54,9 @@ test('a handler that outlives its time limit is not run again', async () => {
   let runs = 0;
   const asked = atomicRequest({ timeoutMs: 50 });
   const ended = await store
-    .atomically(asked, async () => {
+    .atomically(asked, async (tx) => {
       runs++;
-      await new Promise((resolve) => setTimeout(resolve, 150));
+      await once(tx, 'error'); // the server ends the connection
       return keep(1);
     })
     .catch((error: unknown) => error);
@@ -65,7 +74,7 @@ test('a status question that no record can answer says so without naming the dat
       { procedure: 'atomic', key: 'a\u0000b' },
     ]) {
       const query = encodeURIComponent(JSON.stringify(superjson.serialize(input)));
-      const response = await fetch(`${app.url}/idempotency.status?input=${query}`, {
+      const response = await boundedFetch(`${app.url}/idempotency.status?input=${query}`, {
         headers: { authorization: 'Bearer alice' },
       });
       const text = await response.text();

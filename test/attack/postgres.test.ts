@@ -1,7 +1,4 @@
 import type { Store } from '@semel/server/store';
-import pg from 'pg';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { call, semelOn, stateOf } from './attack.ts';
 import {
   atomicRequest,
   COMPLETED,
@@ -10,7 +7,10 @@ import {
   type Fixture,
   keep,
   request,
-} from './database.ts';
+} from '@semel/store-postgres/testing/fixture';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { call, semelOn, stateOf } from './attack.ts';
 
 let db: Fixture;
 beforeAll(async () => {
@@ -83,7 +83,7 @@ test('finding out about lost commits leaves connections to renew leases with', a
   const store = db.store({
     handlerConnections: 4,
     controlConnections: 2,
-    connection: { connectionString: databaseUrl, query_timeout: 6_000, connectionTimeoutMillis: 500 },
+    connection: { connectionString: databaseUrl, query_timeout: 6_000, connectionTimeoutMillis: 2_000 },
   });
   const { claim: bystander } = await claimed(store);
   const blocked = await Promise.all([claimed(store), claimed(store), claimed(store)]);
@@ -106,22 +106,28 @@ test('finding out about lost commits leaves connections to renew leases with', a
     ),
   );
   await expect
-    .poll(async () => {
-      const [row] = await db.sql<{ n: number }>(
-        `SELECT count(*)::int AS n FROM pg_stat_activity WHERE pid = ANY ($1) AND wait_event_type = 'Lock'`,
-        [pids],
-      );
-      return row?.n;
-    })
+    .poll(
+      async () => {
+        const [row] = await db.sql<{ n: number }>(
+          `SELECT count(*)::int AS n FROM pg_stat_activity WHERE pid = ANY ($1) AND wait_event_type = 'Lock'`,
+          [pids],
+        );
+        return row?.n;
+      },
+      { timeout: 20_000 },
+    )
     .toBe(3);
   await db.sql('SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) pid', [pids]);
   await expect
-    .poll(async () => {
-      const [row] = await db.sql<{ n: number }>(
-        `SELECT count(*)::int AS n FROM pg_stat_activity WHERE query LIKE '%SET epoch = epoch + 1%' AND wait_event_type = 'Lock'`,
-      );
-      return row?.n;
-    })
+    .poll(
+      async () => {
+        const [row] = await db.sql<{ n: number }>(
+          `SELECT count(*)::int AS n FROM pg_stat_activity WHERE query LIKE '%SET epoch = epoch + 1%' AND wait_event_type = 'Lock'`,
+        );
+        return row?.n;
+      },
+      { timeout: 20_000 },
+    )
     .toBeGreaterThanOrEqual(2);
   const renewed = await store.renew([bystander]).catch((error: unknown) => error);
   await holder.query('ROLLBACK');
@@ -132,7 +138,7 @@ test('finding out about lost commits leaves connections to renew leases with', a
 
 test('a claim that the server carried out after its caller had given up is given back', async () => {
   const store = db.store({
-    connection: { connectionString: databaseUrl, query_timeout: 200 },
+    connection: { connectionString: databaseUrl, query_timeout: 500 },
   });
   const { engine } = semelOn(store);
   const asked = call({ mode: 'leased', leaseMs: 5_000 }, { key: 'late' });
@@ -145,8 +151,8 @@ test('a claim that the server carried out after its caller had given up is given
     problem: { code: 'store_unavailable' },
   });
   // Longer than the first look of the one that gives back.
-  await new Promise((resolve) => setTimeout(resolve, 400));
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
   await holder.query('ROLLBACK');
   await holder.end();
-  await expect.poll(() => stateOf(store, asked), { timeout: 8_000 }).toBe('released');
+  await expect.poll(() => stateOf(store, asked), { timeout: 20_000 }).toBe('released');
 });

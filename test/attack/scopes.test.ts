@@ -1,6 +1,7 @@
 import { createMemoryStore } from '@semel/server';
 import superjson from 'superjson';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { boundedFetch } from '../fixtures/bounded-fetch.ts';
 import { post, startTrpcServer } from '../fixtures/trpc-server.ts';
 
 let app: Awaited<ReturnType<typeof startTrpcServer>>;
@@ -14,7 +15,7 @@ afterAll(() => app.close());
 
 const status = async (user: string, input: unknown) => {
   const query = encodeURIComponent(JSON.stringify(superjson.serialize(input)));
-  const response = await fetch(`${app.url}/idempotency.status?input=${query}`, {
+  const response = await boundedFetch(`${app.url}/idempotency.status?input=${query}`, {
     headers: { authorization: `Bearer ${user}` },
   });
   return JSON.stringify(await response.json());

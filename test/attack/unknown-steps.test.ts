@@ -3,7 +3,7 @@ import { createMemoryStore, StoreUnavailable } from '@semel/server/store';
 import { expect, test } from 'vitest';
 import { call, semelOn, stateOf } from './attack.ts';
 
-const LEASED = { mode: 'leased', leaseMs: 300, inFlight: 'conflict' } as const;
+const LEASED = { mode: 'leased', leaseMs: 3_000, inFlight: 'conflict' } as const;
 
 test('a step that was done and could not be recorded is not done again by the next attempt', async () => {
   const store = createMemoryStore();

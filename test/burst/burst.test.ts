@@ -4,7 +4,7 @@ import { runBurst } from './burst.ts';
 
 // The short form; `npm run campaign:burst` is the long one.
 test('a burst of 500 survives the kill of a worker and of the server, and drains exactly once', {
-  timeout: 120_000,
+  timeout: 240_000,
 }, async () => {
   const bundle = await bundleChild();
   try {

@@ -32,6 +32,7 @@ export interface BurstResult {
 
 const QUEUE = 'burst';
 const EVERY_MS = 250;
+const STANDSTILL_MS = 60_000;
 
 /**
  * One server accepts over HTTP. Two workers, each a process of its own, come when half has been accepted, so that they find a
@@ -61,6 +62,14 @@ export async function runBurst(options: BurstOptions): Promise<BurstResult> {
     let oldestMs = 0;
     const killed: string[] = [];
 
+    /** Ends with an error when nothing is accepted or done for a minute: somebody is stuck. */
+    const until = async (what: string, reached: () => boolean | Promise<boolean>, everyMs = 5) => {
+      for (let seen = -1, moved = 0; !(await reached()); await pause(everyMs)) {
+        if (accepted + done !== seen) [seen, moved] = [accepted + done, performance.now()];
+        if (performance.now() - moved > STANDSTILL_MS)
+          throw new Error(`waited for ${what} at ${accepted} accepted and ${done} done, and nothing moved`);
+      }
+    };
     const accept = async () => {
       let next = 0;
       const caller = async () => {
@@ -80,46 +89,44 @@ export async function runBurst(options: BurstOptions): Promise<BurstResult> {
       acceptMs = since();
     };
     const breakServer = async () => {
-      await until(() => accepted >= operations * 0.75);
+      await until('three quarters accepted', () => accepted >= operations * 0.75);
       await front.kill();
       killed.push(`the server at ${accepted} accepted`);
       tell(`killed ${killed.at(-1)}`);
       front = await start();
     };
     const breakWorker = async () => {
-      await until(() => accepted >= operations / 2);
+      await until('half accepted', () => accepted >= operations / 2);
       workers.push(await start(8), await start(8));
       tell('two workers have started');
-      await until(() => done >= operations / 2);
+      await until('half done', () => done >= operations / 2);
       await workers[0]?.kill();
       killed.push(`a worker at ${done} done`);
       tell(`killed ${killed.at(-1)}`);
       workers[0] = await start(8);
     };
-    const draining = async () => {
-      for (;;) {
-        const [backlog, effects] = await Promise.all([
-          stage.store.queue.backlog(),
-          stage.sql<{ n: number }>('SELECT count(*)::int AS n FROM {s}.orders'),
-        ]);
-        const depth = backlog.reduce((sum, { count }) => sum + count, 0);
-        const oldest = Math.max(0, ...backlog.map((line) => line.oldestMs));
-        deepest = Math.max(deepest, depth);
-        oldestMs = Math.max(oldestMs, oldest);
-        done = effects[0]?.n ?? 0;
-        tell(
-          `accepted ${accepted}  done ${done}  waiting or running ${depth}  oldest ${(oldest / 1000).toFixed(1)} s`,
-        );
-        if (acceptMs > 0 && depth === 0) return;
-        await pause(EVERY_MS);
-      }
+    const look = async (): Promise<boolean> => {
+      const [backlog, effects] = await Promise.all([
+        stage.store.queue.backlog(),
+        stage.sql<{ n: number }>('SELECT count(*)::int AS n FROM {s}.orders'),
+      ]);
+      const depth = backlog.reduce((sum, { count }) => sum + count, 0);
+      const oldest = Math.max(0, ...backlog.map((line) => line.oldestMs));
+      deepest = Math.max(deepest, depth);
+      oldestMs = Math.max(oldestMs, oldest);
+      done = effects[0]?.n ?? 0;
+      tell(
+        `accepted ${accepted}  done ${done}  waiting or running ${depth}  oldest ${(oldest / 1000).toFixed(1)} s`,
+      );
+      return acceptMs > 0 && depth === 0;
     };
-    await Promise.all([accept(), breakServer(), breakWorker(), draining()]);
+    const draining = until('an empty queue', look, EVERY_MS);
+    await Promise.all([accept(), breakServer(), breakWorker(), draining]);
     const drainMs = since();
 
     // A job outlives its operation by a moment: by up to 20 s where its worker was killed.
     let jobsLeft = 0;
-    for (let waited = 0; waited < 30_000; waited += EVERY_MS) {
+    for (let waited = 0; waited < 60_000; waited += EVERY_MS) {
       jobsLeft = (await stage.sql('SELECT FROM {s}_jobs.job')).length;
       if (jobsLeft === 0) break;
       await pause(EVERY_MS);
@@ -150,6 +157,3 @@ export async function runBurst(options: BurstOptions): Promise<BurstResult> {
 }
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-async function until(reached: () => boolean): Promise<void> {
-  while (!reached()) await pause(5);
-}

@@ -7,14 +7,14 @@ import type { Job } from '@semel/contract/v1/pure';
 import { ensurePostgres } from '@semel/dev-services';
 import { createPgBossJobs } from '@semel/store-postgres/jobs';
 import { createTcpProxy } from '@semel/testing/faults';
-import { expect, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 
 // A Postgres of this file's own, killed (-9) and started again, behind a proxy because it comes back on another port.
 const isForeign = process.env.DATABASE_URL !== undefined;
 
 test.skipIf(isForeign)(
   'a Postgres that is killed and comes back loses no job, and its consumers go on by themselves',
-  { timeout: 90_000 },
+  { timeout: 180_000 },
   async () => {
     const dir = await mkdtemp(join(tmpdir(), 'pg-jobs-killed-'));
     const target = { host: '127.0.0.1', port: 0 };
@@ -37,6 +37,15 @@ test.skipIf(isForeign)(
     const onError = (error: unknown) => void errors.push(error);
     const servers = [1, 2].map(() => createPgBossJobs({ connection, onError, pollEveryMs: 100 }));
     const [one, two] = servers;
+    let sending = true;
+    onTestFinished(async () => {
+      sending = false;
+      await Promise.all(servers.map((server) => server.close()));
+      await proxy.refuse();
+      proxy.cut();
+      await postgres.stop();
+      await rm(dir, { recursive: true, force: true });
+    });
     if (one === undefined || two === undefined) throw new Error('there are two');
 
     const delivered = new Set<string>();
@@ -50,7 +59,6 @@ test.skipIf(isForeign)(
       );
     }
     const acknowledged: string[] = [];
-    let sending = true;
     const sender = (async () => {
       while (sending) {
         const operationId = `op_${randomUUID()}`;
@@ -81,10 +89,5 @@ test.skipIf(isForeign)(
       timeout: 40_000,
       interval: 100,
     });
-    await Promise.all(servers.map((server) => server.close()));
-    await proxy.refuse();
-    proxy.cut();
-    await postgres.stop();
-    await rm(dir, { recursive: true, force: true });
   },
 );

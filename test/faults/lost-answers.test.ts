@@ -39,7 +39,7 @@ const BEHAVIOUR: Behaviour<ClientBase> = {
 async function start(behaviour = BEHAVIOUR, limits: PoolConfig = {}) {
   runs = [];
   const connectionString = proxy.url(inject('databaseUrl'));
-  const connection = { connectionString, connectionTimeoutMillis: 300, ...limits };
+  const connection = { connectionString, connectionTimeoutMillis: 5_000, ...limits };
   server = await startTrpcServer(stage.openStore({ connection }), behaviour);
 }
 const state = async (key: string) =>
@@ -56,7 +56,7 @@ describe.each(['atomic', 'leased'] as const)(
       const call = mutate(server.url, mode, INPUT, { key });
       const connection = await lost.swallowed;
       // The first answer of the flight was swallowed; its COMMIT may still be worked at.
-      await expect.poll(() => state(key)).toEqual({ state: 'completed', attempt: 1 });
+      await expect.poll(() => state(key), { timeout: 20_000 }).toEqual({ state: 'completed', attempt: 1 });
       connection.reset();
       const answer = await call;
       const again = await mutate(server.url, mode, INPUT, { key });
@@ -74,7 +74,7 @@ describe.each(['atomic', 'leased'] as const)(
       proxy.setFaults({ onData: lost.onData });
       const call = mutate(server.url, mode, INPUT, { key });
       await lost.swallowed;
-      await expect.poll(() => state(key)).toEqual({ state: 'completed', attempt: 1 });
+      await expect.poll(() => state(key), { timeout: 20_000 }).toEqual({ state: 'completed', attempt: 1 });
       await proxy.refuse();
       proxy.cut();
       const answer = await call;
@@ -140,7 +140,7 @@ describe('the network swallows COMMIT and everything after it', () => {
   });
 
   // Without the store's own limit the caller, and every duplicate that joins it, waits until TCP gives up.
-  test('by default: every call ends, and each effect is there once', { timeout: 25_000 }, async () => {
+  test('by default: every call ends, and each effect is there once', { timeout: 60_000 }, async () => {
     const { policy, keyOf } = swallowed('default');
     await start({ ...BEHAVIOUR, policy });
     await expectOnce(keyOf);
@@ -184,7 +184,7 @@ describe('the acknowledgement of a claim is lost', () => {
     loseClaims(4);
     const refused = await mutate(server.url, 'leased', INPUT, { key });
     expect([refused.status, refused.code, runs]).toEqual([503, 'store_unavailable', []]);
-    await expect.poll(() => state(key)).toEqual({ state: 'released', attempt: 1 });
+    await expect.poll(() => state(key), { timeout: 20_000 }).toEqual({ state: 'released', attempt: 1 });
     const answer = await mutateFirmly(server.url, 'leased', INPUT, { key });
     expect([answer.status, answer.body.result.data.json]).toEqual([200, { key, run: 1 }]);
     expect(await state(key)).toEqual({ state: 'completed', attempt: 2 });

@@ -35,7 +35,7 @@ async function restartPostgres(): Promise<void> {
     try {
       return await startPostgres();
     } catch (error) {
-      if (tries === 20) throw error;
+      if (tries === 50) throw error;
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }
@@ -59,7 +59,7 @@ afterAll(async () => {
 
 test.skipIf(isForeign)(
   'killed and restarted twice under load: no effect twice, nothing acknowledged lost, every call answered',
-  { timeout: 90_000 },
+  { timeout: 180_000 },
   async () => {
     const servers = await Promise.all([stage.start({ leaseMs: 500 }), stage.start({ leaseMs: 500 })]);
     let turn = 0;

@@ -1,9 +1,10 @@
 import { createServer } from 'node:net';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { mutate, mutateFirmly } from '../fixtures/plain-client.ts';
 import { createStage, type ServerChild, type Stage } from '../fixtures/stage.ts';
 
-// Real processes that hang up, stand still, die, or are told to stop.
+// Real processes that hang up, stand still, die, or are told to stop. Each test starts some: on a busy machine that takes time.
+vi.setConfig({ testTimeout: 120_000 });
 
 let stage: Stage;
 let other: ServerChild;
@@ -28,7 +29,7 @@ const leaseRanOut = (key: string) =>
       () =>
         stage.sql('SELECT 1 FROM {s}.operation WHERE key = $1 AND lease_until < clock_timestamp()', [key]),
       {
-        timeout: 10_000,
+        timeout: 20_000,
       },
     )
     .toHaveLength(1);
@@ -138,7 +139,7 @@ describe('recovery by any server', () => {
     expect(await call).toBe('cut');
     const sweeper = await stage.start({ sweepMs: 50 });
     await expect
-      .poll(() => operation('orphan'), { timeout: 10_000 })
+      .poll(() => operation('orphan'), { timeout: 20_000 })
       .toMatchObject({ state: 'suspended', attempt: 1 });
     await sweeper.kill();
     const history = await stage.store.history((await operation('orphan'))?.id ?? '');

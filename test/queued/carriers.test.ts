@@ -105,7 +105,7 @@ test('a right that was lost between acceptance and work refuses it for good', as
   server.startWorker();
   const { operationId } = accepted;
   await expect
-    .poll(async () => (await server.store.find(operationId))?.record.state, { timeout: 10_000 })
+    .poll(async () => (await server.store.find(operationId))?.record.state, { timeout: 20_000 })
     .toBe('failed');
   banned.clear();
   // A 403 may be the door's, which says nothing of what was accepted: the client doesn't take it for the outcome.

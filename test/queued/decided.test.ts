@@ -44,7 +44,7 @@ test("an operator's own code reaches the caller beside tRPC's, and its status de
   const ask = () => outcomeOf(() => api.pay.mutate(order, { context: { ...key.context } }));
   const waiting = ask();
   await expect
-    .poll(() => server.events.filter(({ type }) => type === 'dead').length, { timeout: 10_000 })
+    .poll(() => server.events.filter(({ type }) => type === 'dead').length, { timeout: 20_000 })
     .toBe(1);
   const { operations } = await server.semel.decisions.list({ states: ['dead'] });
   const [dead] = operations;

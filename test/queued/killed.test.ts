@@ -23,4 +23,4 @@ test('a worker that is killed after the effect is followed by another, under the
     ['processing', 'processing', 'overtaken', 2],
     ['processing', 'completed', 'succeeded', 2],
   ]);
-}, 60_000);
+}, 120_000);

@@ -14,7 +14,7 @@ declare module 'vitest' {
 }
 
 // Workers, polls and processes: on a machine that is busy each takes its time.
-vi.setConfig({ testTimeout: 30_000 });
+vi.setConfig({ testTimeout: 60_000 });
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -57,7 +57,9 @@ export async function setStage(databaseUrl: string) {
       } = {},
     ) {
       const { work = true, ...rest } = options;
-      const store = createPostgresStore({ connection: databaseUrl, schema });
+      // A busy machine takes its time to connect.
+      const connection = { connectionString: databaseUrl, connectionTimeoutMillis: 20_000 };
+      const store = createPostgresStore({ connection, schema });
       const jobs = createPgBossJobs({ connection: databaseUrl, schema: `${schema}_jobs`, pollEveryMs: 500 });
       const outside = (sql: string, values: unknown[]) => pool.query(sql, values);
       const payouts = createPayouts({ store, jobs, schema, outside, ...rest });

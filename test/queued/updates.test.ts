@@ -37,7 +37,7 @@ async function watched(carrier: Carrier, { throughProxy = false } = {}) {
   afterwards(() => subscription.unsubscribe());
   const states = () => told.map(({ state }) => state);
   const progress = () => told.flatMap((status) => ('progress' in status ? [status.progress] : []));
-  const until = (holds: () => boolean) => expect.poll(holds, { timeout: 10_000, interval: 10 }).toBe(true);
+  const until = (holds: () => boolean) => expect.poll(holds, { timeout: 20_000, interval: 10 }).toBe(true);
   return { server, gates, proxy, told, states, progress, until, completed: completed.promise };
 }
 

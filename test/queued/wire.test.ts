@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import superjson from 'superjson';
 import { expect, inject, test } from 'vitest';
+import { boundedFetch } from '../fixtures/bounded-fetch.ts';
 import { setStage } from './stage.ts';
 
 const order = { amount: 5n, due: new Date(0) };
@@ -15,7 +16,7 @@ test('a single call is answered 202, with the address of its status and when to 
   const stage = await setStage(inject('databaseUrl'));
   const server = await stage.server({ work: false });
   const body = JSON.stringify(input);
-  const answer = await fetch(`${server.url}/pay`, { method: 'POST', headers: headers('"k"'), body });
+  const answer = await boundedFetch(`${server.url}/pay`, { method: 'POST', headers: headers('"k"'), body });
   const told = (await answer.json()) as { result: { data: { json: { operationId: string } } } };
   const { operationId } = told.result.data.json;
   expect(answer.status).toBe(202);
@@ -29,11 +30,11 @@ test('a single call is answered 202, with the address of its status and when to 
     location: `idempotency.status?input=${encodeURIComponent(JSON.stringify({ json: { operationId } }))}`,
   });
   const location = new URL(answer.headers.get('location') ?? '', answer.url);
-  const status = await fetch(location, { headers: headers('"unused"') });
+  const status = await boundedFetch(location, { headers: headers('"unused"') });
   expect(await status.json()).toMatchObject({
     result: { data: { json: { operationId, state: 'accepted' } } },
   });
-  const theirs = await fetch(location, { headers: headers('"unused"', 'bob') });
+  const theirs = await boundedFetch(location, { headers: headers('"unused"', 'bob') });
   expect(await theirs.json()).toStrictEqual({
     result: { data: { json: { state: 'not_found', operationId } } },
   });
@@ -43,7 +44,7 @@ test('in a batch the body alone says so, beside calls that are answered at once'
   const stage = await setStage(inject('databaseUrl'));
   const server = await stage.server({ work: false });
   const body = JSON.stringify({ 0: input, 1: input });
-  const answer = await fetch(`${server.url}/pay,pay?batch=1`, {
+  const answer = await boundedFetch(`${server.url}/pay,pay?batch=1`, {
     method: 'POST',
     headers: headers('"a", "b"'),
     body,
@@ -66,7 +67,11 @@ test('its key under another input is key_reused, and under another principal ano
   const server = await stage.server({ work: false });
   const send = async (amount: bigint, user: string) => {
     const body = JSON.stringify(superjson.serialize({ ...order, amount }));
-    const answer = await fetch(`${server.url}/pay`, { method: 'POST', headers: headers('k', user), body });
+    const answer = await boundedFetch(`${server.url}/pay`, {
+      method: 'POST',
+      headers: headers('k', user),
+      body,
+    });
     return {
       status: answer.status,
       body: (await answer.json()) as unknown,
@@ -88,11 +93,11 @@ test('what is stored of the input is erased with the settlement', async () => {
   const stage = await setStage(inject('databaseUrl'));
   const server = await stage.server({ work: false });
   const body = JSON.stringify(input);
-  const post = () => fetch(`${server.url}/pay`, { method: 'POST', headers: headers('k'), body });
+  const post = () => boundedFetch(`${server.url}/pay`, { method: 'POST', headers: headers('k'), body });
   const operationId = (await post()).headers.get('idempotency-operation') ?? '';
   expect(await server.store.queue.work(operationId)).toMatchObject({ principal: 'alice' });
   server.startWorker();
-  await expect.poll(async () => (await post()).status, { timeout: 10_000 }).toBe(200);
+  await expect.poll(async () => (await post()).status, { timeout: 20_000 }).toBe(200);
   expect(await server.store.queue.work(operationId)).toBeUndefined();
 });
 
@@ -105,16 +110,16 @@ test('with a key ring neither input, progress nor outcome is readable in the dat
   });
   const amount = 918_273_645_546_372_819n;
   const body = JSON.stringify(superjson.serialize({ ...order, amount }));
-  const post = () => fetch(`${server.url}/pay`, { method: 'POST', headers: headers('k'), body });
+  const post = () => boundedFetch(`${server.url}/pay`, { method: 'POST', headers: headers('k'), body });
   const first = await post();
   const location = new URL(first.headers.get('location') ?? '', first.url);
   const statusNow = async () => {
-    const answer = await fetch(location, { headers: headers('unused') });
+    const answer = await boundedFetch(location, { headers: headers('unused') });
     return ((await answer.json()) as { result: { data: { json: Record<string, unknown> } } }).result.data
       .json;
   };
   await expect
-    .poll(async () => (await statusNow()).progress, { timeout: 10_000 })
+    .poll(async () => (await statusNow()).progress, { timeout: 20_000 })
     .toStrictEqual({ done: 2, of: 3 });
   const everything = async () => {
     const tables = await stage.rows(
@@ -133,7 +138,7 @@ test('with a key ring neither input, progress nor outcome is readable in the dat
   expect(before).not.toContain(String(amount));
   expect(before).not.toContain('done');
   gate.resolve();
-  await expect.poll(async () => (await post()).status, { timeout: 10_000 }).toBe(200);
+  await expect.poll(async () => (await post()).status, { timeout: 20_000 }).toBe(200);
   expect(await (await post()).json()).toMatchObject({
     result: { data: { json: { amount: String(amount) } } },
   });

@@ -6,7 +6,7 @@ import { tableOf, verdictOf } from './campaign/report.ts';
 // The short form; `npm run campaign:redis` is the long one. It kills Postgres, so it needs one of its own.
 test.skipIf(process.env.DATABASE_URL !== undefined)(
   'Redis breaks in every way under load and Postgres is killed in between: nothing twice, nothing lost, nothing stuck',
-  { timeout: 180_000 },
+  { timeout: 480_000 },
   async () => {
     const result = await runCampaign({ ...SHORT, seed: 1, tell: () => {} });
     console.log(`${tableOf(result.struck)}\n${verdictOf(result).text}`);

@@ -44,7 +44,7 @@ const { schema, databaseUrl, leaseMs } = settings;
 const events: SemelEvent[] = [];
 const replayMs: number[] = [];
 const store = createPostgresStore({
-  connection: { connectionString: databaseUrl, connectionTimeoutMillis: 2_000 },
+  connection: { connectionString: databaseUrl, connectionTimeoutMillis: 5_000 },
   schema,
 });
 const redis =

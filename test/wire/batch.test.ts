@@ -1,6 +1,7 @@
 import { createMemoryStore } from '@semel/server';
 import { afterEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { boundedFetch } from '../fixtures/bounded-fetch.ts';
 import { type Call, connect } from '../fixtures/carriers.ts';
 import { post, startTrpcServer } from '../fixtures/trpc-server.ts';
 import { size } from './situations.ts';
@@ -171,7 +172,7 @@ async function postBatch(
   input: unknown = 'a',
 ) {
   const body = Object.fromEntries(paths.map((_, index) => [index, { json: input }]));
-  const response = await fetch(`${url}/${paths.join(',')}?batch=1`, {
+  const response = await boundedFetch(`${url}/${paths.join(',')}?batch=1`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: 'Bearer alice', ...headers },
     body: JSON.stringify(body),

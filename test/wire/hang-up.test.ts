@@ -4,6 +4,7 @@ import type { MemoryTransaction } from '@semel/server/store';
 import superjson from 'superjson';
 import { afterEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { boundedFetch } from '../fixtures/bounded-fetch.ts';
 import { connect } from '../fixtures/carriers.ts';
 import { startTrpcServer } from '../fixtures/trpc-server.ts';
 
@@ -80,7 +81,7 @@ const HANG_UPS: Record<string, (started: Started, mode: string) => Promise<void>
   },
   'aborts its fetch': async ({ server, running }, mode) => {
     const abort = new AbortController();
-    const answer = fetch(`${server.url}/${mode}`, {
+    const answer = boundedFetch(`${server.url}/${mode}`, {
       method: 'POST',
       headers: { authorization: 'Bearer alice', 'content-type': 'application/json', 'idempotency-key': 'k' },
       body,
@@ -122,7 +123,7 @@ describe.each(['atomic', 'leased'] as const)('a client of a %s mutation', (mode)
       await HANG_UPS[name]?.(started, mode);
       expect(server.semel.engine.active).toBe(1);
       go();
-      await expect.poll(() => server.semel.engine.active).toBe(0);
+      await expect.poll(() => server.semel.engine.active, { timeout: 20_000 }).toBe(0);
       expect(store.committed.get('paid')).toBe(1);
 
       const retry = await connect('single', server).call({ path: mode, input: { n: 1 }, key: 'k' });
@@ -156,7 +157,7 @@ test('a body that is cut off before its end runs nothing and leaves no record', 
   await new Promise((resolve) => socket.once('close', resolve).destroy());
   // The server is asked something else on another connection: by its answer the cut-off one has been seen.
   expect((await connect('single', server).call({ path: 'plain', input: 1 })).data).toBe(1);
-  await expect.poll(() => server.semel.engine.active).toBe(0);
+  await expect.poll(() => server.semel.engine.active, { timeout: 20_000 }).toBe(0);
   expect(runs()).toBe(0);
   expect((await store.sweepExpired({ limit: 10 })).examined).toBe(0);
 });

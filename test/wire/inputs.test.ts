@@ -4,6 +4,7 @@ import { initTRPC } from '@trpc/server';
 import superjson from 'superjson';
 import { afterEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { boundedFetch } from '../fixtures/bounded-fetch.ts';
 import { CARRIERS, connect } from '../fixtures/carriers.ts';
 import { type Context, startTrpcServer } from '../fixtures/trpc-server.ts';
 import { createParts, serve } from './app.ts';
@@ -21,7 +22,7 @@ async function start(policy: Partial<IdempotencyPolicy> = {}) {
   cleanups.push(server.close);
   /** A body as it is, under the key `k`. */
   const send = async (body: string | FormData | Uint8Array<ArrayBuffer>, contentType?: string) => {
-    const response = await fetch(`${server.url}/atomic`, {
+    const response = await boundedFetch(`${server.url}/atomic`, {
       method: 'POST',
       headers: {
         authorization: 'Bearer alice',
@@ -145,7 +146,7 @@ test('without a transformer, __proto__ and duplicate members make another input 
       'content-type': 'application/json',
       'idempotency-key': 'k',
     };
-    return (await fetch(`${url}/pay`, { method: 'POST', headers, body })).status;
+    return (await boundedFetch(`${url}/pay`, { method: 'POST', headers, body })).status;
   };
   expect(await send('{"a":1}')).toBe(200);
   expect(await send('{"a":1,"a":1}')).toBe(200);

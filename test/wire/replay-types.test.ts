@@ -3,6 +3,7 @@ import { initTRPC } from '@trpc/server';
 import superjson, { SuperJSON } from 'superjson';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { boundedFetch } from '../fixtures/bounded-fetch.ts';
 import { CARRIERS } from '../fixtures/carriers.ts';
 import type { Context } from '../fixtures/trpc-server.ts';
 import { createParts, serve } from './app.ts';
@@ -125,7 +126,7 @@ async function raw(url: string): Promise<string> {
     authorization: 'Bearer alice',
     'idempotency-key': 'k',
   };
-  const response = await fetch(`${url}/give`, { method: 'POST', headers, body: '{}' });
+  const response = await boundedFetch(`${url}/give`, { method: 'POST', headers, body: '{}' });
   return response.text();
 }
 

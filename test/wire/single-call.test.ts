@@ -1,6 +1,7 @@
 import { createMemoryStore } from '@semel/server';
 import { TRPCError } from '@trpc/server';
 import { afterEach, describe, expect, test } from 'vitest';
+import { boundedFetch } from '../fixtures/bounded-fetch.ts';
 import { post, startTrpcServer } from '../fixtures/trpc-server.ts';
 
 let stop: (() => Promise<void>) | undefined;
@@ -119,7 +120,7 @@ describe('refusals before the claim', () => {
     const missing = await post(server.url, 'atomic', {});
     expect(missing.status).toBe(400);
     expect(missing.body.error.json.data.idempotency.code).toBe('key_missing');
-    const anonymous = await fetch(`${server.url}/atomic`, {
+    const anonymous = await boundedFetch(`${server.url}/atomic`, {
       method: 'POST',
       body: '{}',
       headers: { 'content-type': 'application/json' },
@@ -177,7 +178,7 @@ test('the status query tells a client that knows only its key what became of the
   await post(server.url, 'atomic', {}, { 'idempotency-key': 'k-9' });
   const ask = async (user: string) => {
     const input = encodeURIComponent(JSON.stringify({ json: { procedure: 'atomic', key: 'k-9' } }));
-    const response = await fetch(`${server.url}/idempotency.status?input=${input}`, {
+    const response = await boundedFetch(`${server.url}/idempotency.status?input=${input}`, {
       headers: { authorization: `Bearer ${user}` },
     });
     // biome-ignore lint/suspicious/noExplicitAny: the wire is what the test is about

@@ -2,6 +2,7 @@ import { type OperationStatus, parseIdempotencyProblem } from '@semel/contract/v
 import { createMemoryStore } from '@semel/server';
 import superjson from 'superjson';
 import { afterEach, describe, expect, test } from 'vitest';
+import { boundedFetch } from '../fixtures/bounded-fetch.ts';
 import { startTrpcServer } from '../fixtures/trpc-server.ts';
 import { elsewhere, START, stage } from './situations.ts';
 
@@ -17,7 +18,7 @@ async function start() {
   cleanups.push(server.close);
   const ask = async (input: unknown, user = 'alice') => {
     const query = encodeURIComponent(JSON.stringify(superjson.serialize(input)));
-    const response = await fetch(`${server.url}/idempotency.status?input=${query}`, {
+    const response = await boundedFetch(`${server.url}/idempotency.status?input=${query}`, {
       headers: { authorization: `Bearer ${user}` },
     });
     const body = (await response.json()) as { result?: { data: { json: OperationStatus } } };
@@ -124,7 +125,7 @@ describe('the status query', () => {
     const { server } = await stage({ storeIsAway: true });
     cleanups.push(server.close);
     const query = encodeURIComponent('{"json":{"operationId":"x"}}');
-    const response = await fetch(`${server.url}/idempotency.status?input=${query}`, {
+    const response = await boundedFetch(`${server.url}/idempotency.status?input=${query}`, {
       headers: { authorization: 'Bearer alice' },
     });
     expect(response.status).toBe(503);

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { createBreaker } from './breaker.ts';
 
 /** A breaker whose waits are ended by the test, and whose probes answer as told. */
-function setUp(failures = 3) {
+function setUp(failures = 3, listener: () => void = () => {}) {
   const reports: string[] = [];
   const waits: number[] = [];
   let next: (() => void) | undefined;
@@ -12,7 +12,10 @@ function setUp(failures = 3) {
     probe: async () => {
       if (!works) throw new Error('still away');
     },
-    report: (report) => reports.push(report.kind === 'opened' ? `opened: ${String(report.cause)}` : 'closed'),
+    report(report) {
+      reports.push(report.kind === 'opened' ? `opened: ${String(report.cause)}` : 'closed');
+      listener();
+    },
     after(ms, then) {
       waits.push(ms);
       next = then;
@@ -105,4 +108,15 @@ test('once stopped it probes no more', async () => {
   breaker.stop();
   expect(await probe()).toBe(false);
   expect(reports).toEqual(['opened: x']);
+});
+
+test('a listener that throws neither fails the request nor keeps it open', async () => {
+  const { breaker, reports, repair, probe } = setUp(1, () => {
+    throw new Error('of the listener');
+  });
+  breaker.failed('x');
+  repair();
+  expect(await probe()).toBe(true);
+  expect(breaker.isOpen).toBe(false);
+  expect(reports).toEqual(['opened: x', 'closed']);
 });

@@ -41,6 +41,15 @@ export function createBreaker(options: BreakerOptions): Breaker {
   let isStopped = false;
   let callOff = (): void => {};
 
+  /** A listener's own failure is neither the request's nor a probe's. */
+  function tell(what: Parameters<typeof report>[0]): void {
+    try {
+      report(what);
+    } catch {
+      // Nowhere to report to: reporting is what just failed.
+    }
+  }
+
   function probeIn(ms: number): void {
     if (isStopped) return;
     callOff = after(ms, () => {
@@ -49,7 +58,7 @@ export function createBreaker(options: BreakerOptions): Breaker {
           if (isStopped) return;
           isOpen = false;
           inARow = 0;
-          report({ kind: 'closed' });
+          tell({ kind: 'closed' });
         },
         () => probeIn(Math.min(ms * 2, maxCooldownMs)),
       );
@@ -67,7 +76,7 @@ export function createBreaker(options: BreakerOptions): Breaker {
       inARow += 1;
       if (isOpen || isStopped || (!atOnce && inARow < failures)) return;
       isOpen = true;
-      report({ kind: 'opened', cause });
+      tell({ kind: 'opened', cause });
       probeIn(cooldownMs);
     },
     stop() {

@@ -1,8 +1,13 @@
-import { connect, type RedisConnection } from './connection.ts';
+import { connect, keyPrefixOf, type RedisConnection } from './connection.ts';
 
 export interface Changes {
   /** Resolves when the key is told of, at the latest after `ms`. */
   next(key: string, ms: number): Promise<void>;
+  /**
+   * Drops the connection; whoever waits next opens another. A peer that has vanished never closes one, and nobody notices
+   * by listening.
+   */
+  hangUp(): void;
   close(): void;
 }
 
@@ -17,14 +22,22 @@ export function createChanges(connection: RedisConnection, channel: string): Cha
   function listen(): void {
     if (listener !== undefined) return;
     // Here the queue is wanted: subscribe as soon as there is a connection.
-    listener = connect(connection, { enableOfflineQueue: true, maxRetriesPerRequest: null });
-    listener.on('message', (_channel: string, key: string) => {
-      for (const wake of waiting.get(key) ?? []) wake();
+    const client = connect(connection, { enableOfflineQueue: true, maxRetriesPerRequest: null });
+    const before = keyPrefixOf(client).length;
+    client.on('message', (_channel: string, key: string) => {
+      for (const wake of waiting.get(key.slice(before)) ?? []) wake();
     });
-    listener.subscribe(channel).catch(() => {});
+    client.subscribe(channel).catch(() => {});
+    listener = client;
+  }
+
+  function hangUp(): void {
+    listener?.disconnect();
+    listener = undefined;
   }
 
   return {
+    hangUp,
     next(key, ms) {
       listen();
       return new Promise((resolve) => {
@@ -41,7 +54,7 @@ export function createChanges(connection: RedisConnection, channel: string): Cha
       });
     },
     close() {
-      listener?.disconnect();
+      hangUp();
       for (const wakers of [...waiting.values()]) for (const wake of [...wakers]) wake();
     },
   };

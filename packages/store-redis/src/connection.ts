@@ -31,6 +31,10 @@ export function connect(connection: RedisConnection, otherwise: Otherwise = {}):
   return client;
 }
 
+/** What ioredis puts before every key, in scripts too, and before nothing that is published. */
+export const keyPrefixOf = ({ options }: Redis | Cluster): string =>
+  options.keyPrefix ?? ('redisOptions' in options ? options.redisOptions?.keyPrefix : undefined) ?? '';
+
 function open(connection: RedisConnection, otherwise: Otherwise): Redis | Cluster {
   const options = { ...PROMPT, ...otherwise };
   if (typeof connection === 'string') return new Redis(connection, options);

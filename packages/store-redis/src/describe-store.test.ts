@@ -9,9 +9,6 @@ import { type Database, openDatabase, randomName } from './testing/fixture.ts';
 import { createLyingLayer, LIES, type Lie } from './testing/lying-layer.ts';
 import { type RedisServer, startRedisServer } from './testing/redis-server.ts';
 
-// The suite's properties ask thousands of times: on a busy machine that takes longer than one test usually may.
-vi.setConfig({ testTimeout: 180_000 });
-
 let redis: RedisServer;
 let db: Database;
 let travelled = 0;
@@ -30,7 +27,7 @@ describe('Redis in front of Postgres', () => {
   beforeAll(async () => {
     // Time enough: here a layer that gives up early would only make the suite see less.
     layer = createRedisLayer({ connection: redis.url, prefix: `${randomName()}:`, timeoutMs: 2000 });
-    expect(await layer.ready()).toBe(true);
+    await vi.waitFor(async () => expect(await layer.ready()).toBe(true), 20_000);
   });
   afterAll(() => layer.close());
 

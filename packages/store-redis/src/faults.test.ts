@@ -1,9 +1,12 @@
 import type { SemelEvent } from '@semel/server';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createRedisLayer, type RedisLayer } from './redis-layer.ts';
 import { type Database, openDatabase, randomName } from './testing/fixture.ts';
 import { startLoad } from './testing/load.ts';
 import { type RedisServer, startRedisServer } from './testing/redis-server.ts';
+
+// Each waits several times, each time as long as a busy machine may need.
+vi.setConfig({ testTimeout: 180_000 });
 
 // Redis breaks in the middle of load, in every way it can. Nothing may change but who answers.
 
@@ -17,7 +20,7 @@ beforeEach(async () => {
   events.length = 0;
   prefix = `${randomName()}:`;
   layer = createRedisLayer({ connection: redis.url, prefix });
-  await expect.poll(() => layer.ready()).toBe(true);
+  await expect.poll(() => layer.ready(), { timeout: 20_000 }).toBe(true);
 });
 afterEach(async () => {
   await layer.close();
@@ -79,7 +82,7 @@ test.each(faults)('under load, $what: each effect once, each answer the same', a
   const running = load();
   await running.more(300);
   await fault.begin();
-  if (fault.opens) await expect.poll(() => count('layer_opened'), { timeout: 10_000 }).toBeGreaterThan(0);
+  if (fault.opens) await expect.poll(() => count('layer_opened'), { timeout: 20_000 }).toBeGreaterThan(0);
   await running.more(150);
   await fault.end?.();
   if (fault.opens) {
@@ -99,7 +102,7 @@ test('under load, it comes back with an old snapshot: each effect once, each ans
   await redis.admin.save();
   await running.more(200);
   await redis.kill();
-  await expect.poll(() => count('layer_opened'), { timeout: 10_000 }).toBeGreaterThan(0);
+  await expect.poll(() => count('layer_opened'), { timeout: 20_000 }).toBeGreaterThan(0);
   await redis.start();
   expect(await redis.admin.dbsize()).toBeGreaterThan(10);
   await expect.poll(() => count('layer_closed') === count('layer_opened'), { timeout: 20_000 }).toBe(true);
@@ -113,10 +116,10 @@ test('an outage is told once when it begins and once when it ends', async () => 
   const running = load();
   await running.more(100);
   redis.pause();
-  await expect.poll(() => count('layer_opened'), { timeout: 10_000 }).toBe(1);
+  await expect.poll(() => count('layer_opened'), { timeout: 20_000 }).toBe(1);
   await running.more(300);
   redis.resume();
-  await expect.poll(() => count('layer_closed'), { timeout: 10_000 }).toBe(1);
+  await expect.poll(() => count('layer_closed'), { timeout: 20_000 }).toBe(1);
   await running.stop();
   expect(count('layer_opened')).toBe(1);
 });

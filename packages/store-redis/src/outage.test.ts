@@ -1,9 +1,12 @@
 import { createSemel, type SemelEvent } from '@semel/server';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createRedisLayer, type RedisLayer } from './redis-layer.ts';
 import { ask } from './scripts/ask.ts';
 import { type Database, openDatabase, randomName } from './testing/fixture.ts';
 import { type RedisServer, startRedisServer } from './testing/redis-server.ts';
+
+// Each waits several times, each time as long as a busy machine may need.
+vi.setConfig({ testTimeout: 180_000 });
 
 // What an outage costs, counted in what Redis was asked: it lists, once it goes on, all that it was sent meanwhile. Who asks once
 // waits for one time-out; who doesn't ask waits for none.
@@ -14,7 +17,7 @@ let layer: RedisLayer;
 beforeEach(async () => {
   [redis, db] = await Promise.all([startRedisServer(), openDatabase('outage')]);
   layer = createRedisLayer({ connection: redis.url, prefix: `${randomName()}:`, timeoutMs: 200 });
-  await expect.poll(() => layer.ready()).toBe(true);
+  await expect.poll(() => layer.ready(), { timeout: 20_000 }).toBe(true);
 });
 afterEach(async () => {
   await layer.close();
@@ -55,7 +58,7 @@ async function standstill({ callers, calls }: { callers: number; calls: number }
   redis.resume();
   await expect.poll(() => happened('layer_closed'), { timeout: 20_000 }).toBe(true);
   await redis.admin.echo('whatever came before is listed by now');
-  await expect.poll(() => isDone).toBe(true);
+  await expect.poll(() => isDone, { timeout: 20_000 }).toBe(true);
   monitor.disconnect();
   await semel.close();
   return asked;

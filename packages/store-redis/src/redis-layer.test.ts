@@ -1,28 +1,14 @@
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { createRedisLayer, type RedisLayer, type RedisLayerOptions } from './redis-layer.ts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { randomName } from './testing/fixture.ts';
+import { alice, bob, layersOn, MINUTE, operation } from './testing/layers.ts';
 import { type RedisServer, startCluster, startRedisServer } from './testing/redis-server.ts';
 
 let redis: RedisServer;
-const opened: RedisLayer[] = [];
 beforeAll(async () => {
   redis = await startRedisServer();
 });
-afterEach(() => Promise.all(opened.splice(0).map((layer) => layer.close())));
 afterAll(() => redis.close());
-
-const MINUTE = 60_000;
-const alice = { owner: 'alice', attempt: 0 };
-const bob = { owner: 'bob', attempt: 0 };
-
-async function open(options: Partial<RedisLayerOptions> = {}) {
-  const prefix = options.prefix ?? `${randomName()}:`;
-  const layer = createRedisLayer({ connection: redis.url, timeoutMs: 5000, ...options, prefix });
-  opened.push(layer);
-  expect(await layer.ready()).toBe(true);
-  return { layer, prefix };
-}
-const operation = (key = randomName()) => ({ scope: 'tenant', procedure: 'pay', key });
+const { open, subscribed } = layersOn(() => redis);
 
 /** The one key of the only operation under a prefix. */
 async function keyUnder(prefix: string): Promise<string> {
@@ -112,9 +98,23 @@ test.each(['keep', 'release'] as const)('%s wakes who waits, on another connecti
   expect(await other.ask(it, bob, MINUTE)).toEqual({ kind: 'held' });
   const woken = other.changed(it, 10 * MINUTE);
   // The subscription is there before anything is told: who comes too late polls.
-  await expect.poll(() => redis.admin.pubsub('NUMSUB', `${prefix}changed`)).toEqual([`${prefix}changed`, 1]);
+  await subscribed(prefix);
   await (how === 'keep' ? mine.keep(it, 'text', MINUTE) : mine.release(it, alice));
   await woken;
+});
+
+test("a key prefix of the connection's own comes before every key, and who waits is woken all the same", async () => {
+  const keyPrefix = `${randomName()}:`;
+  const connection = { port: redis.port, keyPrefix };
+  const { layer, prefix } = await open({ connection, pollMs: 10 * MINUTE });
+  const it = operation();
+  await layer.ask(it, alice, MINUTE);
+  await layer.ask(it, bob, MINUTE);
+  const woken = layer.changed(it, 10 * MINUTE);
+  await subscribed(prefix);
+  await layer.keep(it, 'text', MINUTE);
+  await woken;
+  expect(await keyUnder(keyPrefix)).toMatch(`${keyPrefix}${prefix}{`);
 });
 
 test('nobody is told of what nobody waits for', async () => {
@@ -192,70 +192,8 @@ test('works on a Cluster of three', async () => {
     const answers = await Promise.all(operations.map((it) => layer.ask(it, bob, MINUTE)));
     expect(answers).toEqual(operations.map(({ key }) => ({ kind: 'entry', text: `text of ${key}` })));
     for (const redis of nodes) expect(await redis.admin.dbsize()).toBeGreaterThan(0);
-    await opened.pop()?.close();
+    await layer.close();
   } finally {
     await Promise.all(nodes.map((redis) => redis.close()));
   }
-});
-
-test('on a Cluster one node that stands still opens it once, and it stays open until that node answers', async () => {
-  const nodes = await startCluster();
-  try {
-    const connection = { cluster: nodes.map(({ port }) => ({ port })) };
-    const { layer } = await open({ connection, timeoutMs: 100 });
-    const reports: string[] = [];
-    layer.watch(({ kind }) => reports.push(kind));
-    nodes[1]?.pause();
-    while (reports.length === 0) await layer.ask(operation(), alice, MINUTE);
-    // Two of three would answer: a probe that asked them would close it, and the next requests open it again.
-    for (let i = 0; i < 200; i++) {
-      expect(await layer.ask(operation(), alice, MINUTE)).toEqual({ kind: 'none', held: false });
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-    expect(reports).toEqual(['opened']);
-    nodes[1]?.resume();
-    await expect.poll(() => reports, { timeout: 20_000 }).toEqual(['opened', 'closed']);
-    await opened.pop()?.close();
-  } finally {
-    await Promise.all(nodes.map((redis) => redis.close()));
-  }
-}, 60_000);
-
-test('without a Redis it knows nothing, and says so once', async () => {
-  const reports: string[] = [];
-  const layer = createRedisLayer({ connection: 'redis://127.0.0.1:1', timeoutMs: 50 });
-  opened.push(layer);
-  layer.watch(({ kind }) => reports.push(kind));
-  expect(await layer.ready()).toBe(false);
-  for (let i = 0; i < 10; i++) {
-    expect(await layer.ask(operation(), alice, MINUTE)).toEqual({ kind: 'none', held: false });
-  }
-  expect(reports).toEqual(['opened']);
-});
-
-test('one purge that Redis did not hear of opens the breaker, and is told before Redis is asked again', async () => {
-  const reports: string[] = [];
-  const { layer } = await open({ timeoutMs: 200 });
-  layer.watch(({ kind }) => reports.push(kind));
-  const it = operation();
-  await layer.keep(it, 'text', MINUTE);
-  redis.pause();
-  await layer.forget(it, MINUTE);
-  redis.resume();
-  await expect.poll(() => reports).toEqual(['opened', 'closed']);
-  expect(await layer.ask(it, bob, MINUTE)).toEqual({ kind: 'none', held: false });
-});
-
-test('a purge that Redis did not hear of is told before it is asked again', async () => {
-  const reports: string[] = [];
-  const { layer } = await open({ timeoutMs: 200 });
-  layer.watch(({ kind }) => reports.push(kind));
-  const it = operation();
-  await layer.keep(it, 'text', MINUTE);
-  redis.pause();
-  await Promise.all(Array.from({ length: 3 }, () => layer.ask(operation(), alice, MINUTE)));
-  await layer.forget(it, MINUTE);
-  redis.resume();
-  await expect.poll(() => reports).toEqual(['opened', 'closed']);
-  expect(await layer.ask(it, bob, MINUTE)).toEqual({ kind: 'none', held: false });
 });

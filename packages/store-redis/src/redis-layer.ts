@@ -22,11 +22,11 @@ import type { Script } from './scripts/script.ts';
 export interface RedisLayerOptions {
   /** A URL, what `ioredis` takes (Sentinel included), or `{ cluster: nodes }`. The layer opens connections of its own. */
   readonly connection: RedisConnection;
-  /** Before every key. Two applications on one Redis need two. @default 'semel:' */
+  /** Before every key, behind a `keyPrefix` of the connection's. Two applications on one Redis need two. @default 'semel:' */
   readonly prefix?: string;
-  /** How long an answer may take. It is the most that an outage costs one request. @default 100 */
+  /** How long an answer may take, in milliseconds. It is the most that an outage costs one request. @default 100 */
   readonly timeoutMs?: number;
-  /** How often a waiter looks again when no message wakes it. @default 50 */
+  /** How often a waiter looks again when no message wakes it, in milliseconds. @default 50 */
   readonly pollMs?: number;
 }
 
@@ -34,9 +34,9 @@ export interface RedisLayer extends Required<Layer> {
   ask(identity: OperationIdentity, holder: Holder, holdMs: number): Promise<LayerAnswer>;
   keep(identity: OperationIdentity, text: string, ms: number): Promise<void>;
   forget(identity: OperationIdentity, ms: number): Promise<void>;
-  /** Resolves once Redis answers; `false` if it doesn't within `timeoutMs`. Nothing needs to wait for it. */
+  /** Whether Redis answers: `timeoutMs` for connecting, and as long again for the answer. Nothing needs to wait for it. */
   ready(): Promise<boolean>;
-  /** Ends its connections. Asked afterwards it knows nothing. */
+  /** Ends its connections, after the answers to what was sent or `timeoutMs`. Asked afterwards it knows nothing. */
   close(): Promise<void>;
 }
 
@@ -65,7 +65,13 @@ export function createRedisLayer(options: RedisLayerOptions): RedisLayer {
   let failedKey = '';
 
   const breaker = createBreaker({
-    report: (what) => report(what),
+    report(what) {
+      // The connection on which messages come may have vanished with the other.
+      if (what.kind === 'opened') changes.hangUp();
+      // What was purged between the probe's last word and now.
+      else for (const [key, ms] of untold) void tell(key, ms);
+      report(what);
+    },
     async probe() {
       // A write: a replica, or a Redis without memory, can only be read.
       // On a Cluster it is the node that failed which has to work again: the hash tag leads there.
@@ -96,6 +102,11 @@ export function createRedisLayer(options: RedisLayerOptions): RedisLayer {
       breaker.failed(error, script === forget);
       return undefined;
     }
+  }
+
+  /** Passes a purge on. */
+  async function tell(key: string, ms: number): Promise<void> {
+    if ((await attempt(forget, key, ms)) !== undefined) untold.delete(key);
   }
 
   const isLeftOut = (): boolean => isClosed || breaker.isOpen;
@@ -142,7 +153,7 @@ export function createRedisLayer(options: RedisLayerOptions): RedisLayer {
       const key = keyOf(identity);
       // Noted first: the probe that follows a failure must not miss it.
       if (untold.size < MAX_UNTOLD) untold.set(key, whole(ms));
-      if (!isLeftOut() && (await attempt(forget, key, whole(ms))) !== undefined) untold.delete(key);
+      if (!isLeftOut()) await tell(key, whole(ms));
     },
     async changed(identity, ms) {
       if (!isLeftOut()) await changes.next(keyOf(identity), Math.min(ms, pollMs));

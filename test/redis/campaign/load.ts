@@ -18,6 +18,8 @@ export interface Load {
 }
 
 const AGAIN_MS = 100;
+/** Not one more key begun for so long: the callers are stuck. */
+const STANDSTILL_MS = 60_000;
 
 /**
  * Callers that begin keys, send duplicates of some at the same moment and of older ones now and then, and ask again until
@@ -89,7 +91,12 @@ export function startLoad(options: {
     },
     async more(count) {
       const goal = keys.length + count;
-      while (keys.length < goal) await new Promise((resolve) => setTimeout(resolve, 20));
+      for (let seen = -1, since = 0; keys.length < goal; ) {
+        if (keys.length !== seen) [seen, since] = [keys.length, performance.now()];
+        if (performance.now() - since > STANDSTILL_MS)
+          throw new Error(`the load stands still at ${seen} keys, ${goal} are waited for`);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
     },
     async askAgain(patienceMs) {
       giveUpAt = performance.now() + patienceMs;

@@ -49,7 +49,7 @@ export function startLoad({ db, layer, onEvent }: LoadOptions) {
     /** Waits until that many more were asked. */
     more: (n: number) => {
       const goal = asked + n;
-      return expect.poll(() => asked, { timeout: 25_000 }).toBeGreaterThan(goal);
+      return expect.poll(() => asked, { timeout: 60_000 }).toBeGreaterThan(goal);
     },
     async stop() {
       isStopped = true;

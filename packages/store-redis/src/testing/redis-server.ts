@@ -30,11 +30,20 @@ const program = (): string | undefined =>
 /** @throws where there is no Redis and none can be installed: a run without it must not look green */
 export async function startRedisServer(...more: string[]): Promise<RedisServer> {
   if (program() === undefined) await ensureRedis().then((service) => service.stop());
-  const found = program();
-  if (found === undefined) throw new Error('These tests break a Redis of their own: install redis-server');
-  const bin = found;
+  const bin = program();
+  if (bin === undefined) throw new Error('These tests break a Redis of their own: install redis-server');
+  for (let tries = 1; ; tries++) {
+    try {
+      return await startOn(await freePort(), bin, more);
+    } catch (error) {
+      // Between the two another process may have taken the port.
+      if (tries === 3) throw error;
+    }
+  }
+}
+
+async function startOn(port: number, bin: string, more: readonly string[]): Promise<RedisServer> {
   const dir = mkdtempSync(join(tmpdir(), 'redis-'));
-  const port = await freePort();
   const setpriv = ['/usr/bin/setpriv', '/bin/setpriv'].find(existsSync);
   const [command, ...tied] = setpriv === undefined ? [bin] : [setpriv, '--pdeathsig', 'KILL', '--', bin];
   let child: ChildProcess | undefined;
@@ -47,8 +56,13 @@ export async function startRedisServer(...more: string[]): Promise<RedisServer> 
   async function start(): Promise<void> {
     const settings = ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--save', ''];
     child = spawn(command, [...tied, ...settings, ...more], { stdio: 'ignore' });
-    if (admin.status === 'wait') await admin.connect().catch(() => {});
-    await admin.ping();
+    const started = child;
+    if (admin.status === 'wait') void admin.connect().catch(() => {});
+    // Ours, and not another's that was given the same port a moment ago.
+    await until(`redis-server on port ${port}`, async () => {
+      if (started.exitCode !== null) throw new Error(`redis-server on port ${port} ended by itself`);
+      return admin.status === 'ready' && (await admin.info('server')).includes(`process_id:${started.pid}\r`);
+    });
   }
 
   async function kill(): Promise<void> {
@@ -59,7 +73,19 @@ export async function startRedisServer(...more: string[]): Promise<RedisServer> 
     await exited;
   }
 
-  await start();
+  async function close(): Promise<void> {
+    admin.disconnect();
+    await kill();
+    process.off('exit', endWithUs);
+    rmSync(dir, { recursive: true, force: true });
+  }
+
+  try {
+    await start();
+  } catch (error) {
+    await close();
+    throw error;
+  }
   return {
     url: `redis://127.0.0.1:${port}`,
     port,
@@ -68,12 +94,7 @@ export async function startRedisServer(...more: string[]): Promise<RedisServer> 
     resume: () => void child?.kill('SIGCONT'),
     kill,
     start,
-    async close() {
-      admin.disconnect();
-      await kill();
-      process.off('exit', endWithUs);
-      rmSync(dir, { recursive: true, force: true });
-    },
+    close,
   };
 }
 
@@ -124,9 +145,9 @@ export async function startCluster(): Promise<readonly RedisServer[]> {
     await first?.redis.admin.cluster('MEET', '127.0.0.1', redis.port, busPort);
   }
   for (const { redis } of nodes) {
-    while (!/cluster_state:ok[\s\S]*cluster_known_nodes:3/.test(await redis.admin.cluster('INFO'))) {
-      await new Promise((resolve) => setTimeout(resolve, 25));
-    }
+    const isFormed = async () =>
+      /cluster_state:ok[\s\S]*cluster_known_nodes:3/.test(await redis.admin.cluster('INFO'));
+    await until('the Cluster', isFormed);
   }
   return nodes.map(({ redis }) => redis);
 }
@@ -136,6 +157,13 @@ const SLOTS = [
   [5461, 10_922],
   [10_923, 16_383],
 ] as const;
+
+async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
+  for (const deadline = performance.now() + 20_000; !(await holds()); ) {
+    if (performance.now() > deadline) throw new Error(`${what} wasn't ready within 20 s`);
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
 
 export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
