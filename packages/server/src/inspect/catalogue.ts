@@ -94,7 +94,7 @@ export const CATALOGUE = {
   },
   tool_of_other_mode: {
     severity: 'warning',
-    why: 'The operation throws OperationMisuse there: atomic mode has operation.tx, leased mode has step, transaction and settle.',
+    why: 'The operation throws OperationMisuse there: atomic mode has operation.tx; leased and queued mode have step, transaction and settle.',
     instead: 'The tool of this mode, or the other mode.',
   },
   settles_twice: {
