@@ -9,7 +9,7 @@ const OPERATIONS = 200;
 // A Postgres of its own: another one isn't ours to kill.
 test.skipIf(process.env.DATABASE_URL !== undefined)(
   'Postgres is killed twice and started again while two workers run a batch: every job is done once',
-  { timeout: 120_000 },
+  { timeout: 600_000 },
   async () => {
     const [postgres, bundle] = await Promise.all([startPostgres(), bundleChild()]);
     const stage = await createStage(postgres.url);
@@ -30,12 +30,12 @@ test.skipIf(process.env.DATABASE_URL !== undefined)(
         return counted?.n ?? 0;
       };
       for (const share of [0.2, 0.5]) {
-        await expect.poll(finished, { timeout: 30_000, interval: 20 }).toBeGreaterThan(OPERATIONS * share);
+        await expect.poll(finished, { timeout: 90_000, interval: 20 }).toBeGreaterThan(OPERATIONS * share);
         expect(await finished()).toBeLessThan(OPERATIONS);
         await postgres.killAndRestart();
       }
       for (const answer of await accepted) expect(answer.status).toBeLessThan(300);
-      await expect.poll(finished, { timeout: 60_000, interval: 100 }).toBe(OPERATIONS);
+      await expect.poll(finished, { timeout: 90_000, interval: 100 }).toBe(OPERATIONS);
       for (const key of keys) {
         expect(await stage.effects(key), key).toEqual({
           orders: 0,
@@ -45,7 +45,7 @@ test.skipIf(process.env.DATABASE_URL !== undefined)(
         });
       }
       await expect
-        .poll(() => stage.sql('SELECT singleton_key FROM {s}_jobs.job'), { timeout: 40_000, interval: 250 })
+        .poll(() => stage.sql('SELECT singleton_key FROM {s}_jobs.job'), { timeout: 90_000, interval: 250 })
         .toEqual([]);
     } finally {
       bundle.remove();
