@@ -17,7 +17,10 @@ export interface PgBossJobsOptions {
   readonly connection: string | pg.PoolConfig;
   /** A schema for pg-boss alone, made on the first use (the role must be allowed to). @default 'semel_jobs' */
   readonly schema?: string;
-  /** Servers and workers that name the same queue share its jobs. @default 'semel' */
+  /**
+   * Servers and workers that name the same queue share its jobs. One store takes one queue: workers heal whatever their store
+   * shows as stranded into their own, so with two, the other's operations get jobs too many (refused, but noise). @default 'semel'
+   */
   readonly queue?: string;
   /**
    * How often a consumer looks for jobs that another process sent. Those sent in its own process it sees at once.
