@@ -6,7 +6,7 @@ const conditions = ['@semel/source', ...defaultServerConditions];
 
 /**
  * Long campaigns: part of what CI runs (`CI=true npm test`), or one by one by name. What each shows exhaustively another file shows
- * once: crash points in test/faults/processes, stores in the plain describe-store, fuzzing in test/wire.
+ * once: crash points in test/faults/processes, stores in the plain describe-store, fuzzing in test/wire, layers in store-redis.
  */
 const LONG = [
   'apps/reference-server/src/enrollments/crash.test.ts',
@@ -18,7 +18,7 @@ const LONG = [
   'test/burst/**',
   'test/crash/{crash-points,queued-*}.test.ts',
   'test/frameworks/fuzz.test.ts',
-  'test/redis/campaign.test.ts',
+  'test/redis/{campaign,storm}.test.ts',
 ];
 // `CI=` in a shell means "not set", here and in the tests.
 if (process.env.CI === '') delete process.env.CI;
@@ -39,6 +39,7 @@ export default defineConfig({
       'tools/*.test.ts',
     ],
     exclude: [...configDefaults.exclude, ...(isLong ? [] : LONG)],
+    env: isLong || process.env.SEMEL_SEEDS !== undefined ? {} : { SEMEL_SEEDS: '500' },
     // On two cores the default would be one; most files wait for databases, leases and processes.
     maxWorkers: 2,
     // Against hanging for ever, not against being slow: a busy machine is ten times slower than a quiet one.

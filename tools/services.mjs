@@ -154,24 +154,50 @@ export async function ensurePostgres({ persistTo, settings = {} } = {}) {
 // ---------- Redis ----------
 const redisServer = () => which('redis-server') ?? which('valkey-server');
 
-/** Debian and Ubuntu have both under one of these names. The package's own service stays off: a server of our own is used. */
-function installRedis() {
+/**
+ * Debian and Ubuntu have both under one of these names. The package's own service stays off: a server of our own is used.
+ * One process installs, the others wait for it; in none of them does anything stand still meanwhile.
+ */
+async function installRedis() {
   if (process.getuid?.() !== 0 || !which('apt-get')) return undefined;
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
-  const apt = (...args) =>
-    spawnSync('apt-get', args, { env, stdio: ['ignore', 'ignore', 'inherit'] }).status === 0;
-  process.stderr.write('No Redis here: installing one with apt-get\n');
-  apt('update');
-  for (const name of ['redis-server', 'valkey-server']) {
-    if (apt('install', '-y', '--no-install-recommends', name)) break;
+  return alone(join(tmpdir(), 'semel-installs-redis'), async () => {
+    if (redisServer()) return redisServer();
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
+    const apt = (...args) =>
+      new Promise((done) => {
+        const child = spawn(which('apt-get'), args, { env, stdio: ['ignore', 'ignore', 'inherit'] });
+        child.once('error', () => done(false)).once('exit', (code) => done(code === 0));
+      });
+    process.stderr.write('No Redis here: installing one with apt-get\n');
+    await apt('update');
+    for (const name of ['redis-server', 'valkey-server']) {
+      if (await apt('install', '-y', '--no-install-recommends', name)) break;
+    }
+    return redisServer();
+  });
+}
+
+/** Runs `work` while no other process does. One that died in the middle is waited for two minutes. */
+async function alone(lock, work) {
+  for (let i = 0; i < 480; i++) {
+    try {
+      mkdirSync(lock);
+      break;
+    } catch {
+      await sleep(250);
+    }
   }
-  return redisServer();
+  try {
+    return await work();
+  } finally {
+    rmSync(lock, { recursive: true, force: true });
+  }
 }
 
 /** A Redis without persistence, on a port of its own, that ends with this process. */
 export async function ensureRedis() {
   if (process.env.REDIS_URL) return { url: process.env.REDIS_URL, how: 'REDIS_URL', stop: async () => {} };
-  const bin = redisServer() ?? installRedis();
+  const bin = redisServer() ?? (await installRedis());
   if (!bin) {
     throw new Error('No Redis: set REDIS_URL, or install redis-server or valkey-server where PATH finds it.');
   }

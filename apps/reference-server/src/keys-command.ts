@@ -62,10 +62,11 @@ async function openDatabase(): Promise<{ url: string; stop(): Promise<void> }> {
   const settings = readSettings(process.env);
   const url = settings.databaseUrl ?? runningPostgresUrl(settings);
   if (url !== undefined) return { url, stop: async () => {} };
-  // No simulators for this: the addresses are never asked.
+  // Postgres alone is needed for this: the other addresses are never asked.
   const nobody = 'http://127.0.0.1:9';
   const services = await startServices({
     ...settings,
+    redisUrl: nobody,
     providerUrl: nobody,
     billingUrl: nobody,
     rosterUrl: nobody,

@@ -1,14 +1,15 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { startChild } from '@semel/testing/faults';
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
 import { createTestDatabase, type TestDatabase, until } from './testing/rig.ts';
 import type {} from './testing/vitest-context.ts';
 
+vi.setConfig({ testTimeout: 120_000 }); // whole processes are started, on a machine that may be busy
 const MAIN = new URL('./main.ts', import.meta.url);
 const KEYS = fileURLToPath(new URL('./keys-command.ts', import.meta.url));
 let database: TestDatabase;
@@ -36,7 +37,7 @@ const start = (env: Record<string, string | undefined>) =>
   startChild({
     file: MAIN,
     env: { ...NOTHING, PORT: '0', DATA_DIR: dataDir, LOG_LEVEL: 'info', ...env },
-    readyTimeoutMs: 25_000,
+    readyTimeoutMs: 60_000,
   });
 const pay = (url: string, key: string, customer: string) =>
   fetch(`${url}/trpc/payments.create`, {
@@ -105,6 +106,14 @@ test('a key is shown once, works, is listed without itself, and can be revoked',
   await node(KEYS, ['revoke', '--id', id], env);
   expect((await list()).status).toBe(401);
   expect((await child.terminate()).code).toBe(0);
+});
+
+test('keys of an embedded server start its Postgres and nothing else', async () => {
+  const started = join(dataDir, 'redis-was-started');
+  writeFileSync(join(dataDir, 'redis-server'), `#!/bin/sh\n: > '${started}'\nexit 1\n`, { mode: 0o755 });
+  const env = { DATA_DIR: join(dataDir, 'keys'), PATH: `${dataDir}${delimiter}${process.env.PATH}` };
+  expect((await node(KEYS, ['list'], env)).stdout).toBe('There are no keys yet.\n');
+  expect(existsSync(started)).toBe(false);
 });
 
 test.each([

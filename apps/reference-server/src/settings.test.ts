@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { providerBudgetMs, readSettings } from './settings.ts';
 
@@ -138,4 +139,14 @@ test('Redis and the number of servers are settings; what is wrong with them is n
   expect(() => readSettings({ REDIS_URL: 'http://cache', REDIS_PREFIX: 'a b', SERVERS: '0' })).toThrow(
     /SERVERS must[\s\S]*REDIS_URL must[\s\S]*REDIS_PREFIX must/,
   );
+});
+
+test("every setting that is read stands in the README's table, and no other", () => {
+  const read = (file: string) => readFileSync(new URL(file, import.meta.url), 'utf8');
+  const declared = [...read('./settings.ts').matchAll(/^ {2}([A-Z_]+): /gm)].map(([, name]) => name);
+  const [, table = ''] = /^## Settings$(.*?)^## /ms.exec(read('../README.md')) ?? [];
+  const rows = table.split('\n').filter((line) => line.startsWith('| `'));
+  const documented = rows.flatMap((row) => [...(row.split('|')[1] ?? '').matchAll(/`([A-Z_]+)`/g)]);
+  expect(declared).toContain('PAYOUT_MAX_ATTEMPTS');
+  expect(new Set(documented.map(([, name]) => name))).toStrictEqual(new Set(declared));
 });

@@ -25,9 +25,9 @@ export interface Settings {
   readonly bodyLimitBytes: number;
   /** Web pages of these origins may call; `*` is any. */
   readonly corsOrigins: readonly string[];
-  /** Requests per API key (per address where there is none). */
-  /** Requests at work at once; more are answered 503. */
+  /** Requests at work at once in a server; more are answered 503. */
   readonly maxInFlight: number;
+  /** Requests per API key and server (per address where there is no key); more are answered 429. */
   readonly rateLimit: { readonly max: number; readonly windowMs: number };
   /** One call to the provider may take `timeoutMs · (retries + 1)` and the pauses between; the lease outlasts it. */
   readonly payment: { readonly leaseMs: number; readonly timeoutMs: number; readonly retries: number };

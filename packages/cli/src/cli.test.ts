@@ -114,3 +114,10 @@ test('help says what there is, and how it is used', async () => {
     stderr: 'semel: there is no command inspcet. There is: inspect, migrate, doctor, operations\n',
   });
 });
+
+test('what is wrong with a command line is said with the help that is about it', async () => {
+  const show = await runCommand(['operations', 'show']);
+  expect(show.stderr).toContain("semel operations show --help says how it's used.");
+  const doctor = await runCommand(['doctor', 'postgres://x']);
+  expect(doctor.stderr).toContain("semel doctor --help says how it's used.");
+});

@@ -33,12 +33,18 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     return await command.run(rest, terminal);
   } catch (error) {
     const isUsage = error instanceof CommandError && !(error instanceof Unable);
-    const hint = isUsage ? `\nsemel ${name} --help says how it's used.` : '';
+    const hint = isUsage
+      ? `\nsemel ${[name, ...actionIn(command, rest)].join(' ')} --help says how it's used.`
+      : '';
     terminal.progress?.('');
     terminal.complain(`semel ${name}: ${messageOf(error)}${hint}\n`);
     return 2;
   }
 }
+
+/** Of a command that has actions, the one that was asked for. */
+const actionIn = ({ help }: Command, [first = '']: readonly string[]): readonly string[] =>
+  typeof help === 'function' && /^[a-z]+$/.test(first) ? [first] : [];
 
 const helpOf = ({ help }: Command, rest: readonly string[]): string =>
   typeof help === 'string' ? help : help(rest);

@@ -29,7 +29,7 @@ const STORY: readonly Act[] = [
   withoutRedis,
 ];
 
-/** A story that goes well takes a quarter of that. One that doesn't must come to an end too. */
+/** Of the acts: a story that goes well takes a third of that. One that doesn't must come to an end too. */
 const TIME_LIMIT_MS = 90_000;
 
 const count = (title: string, value: (result: Result) => number | undefined): Column<Result> => ({
@@ -65,6 +65,7 @@ const stage = await setStage().catch((error: unknown) => {
   process.exit(1);
 });
 progress(stage.where);
+const raisedAt = performance.now(); // setting the stage may have meant to install something
 const results: Result[] = [];
 try {
   for (const act of STORY) results.push(await play(act, stage));
@@ -97,7 +98,7 @@ process.exit(problems.length === 0 ? 0 : 1);
 async function play(act: Act, stage: Stage): Promise<Result> {
   heading(act.title);
   try {
-    if (performance.now() > TIME_LIMIT_MS) throw new Error('the acts before it took too long');
+    if (performance.now() - raisedAt > TIME_LIMIT_MS) throw new Error('the acts before it took too long');
     return await act.run(stage);
   } catch (error) {
     const tally = { calls: 0, requests: 0, completed: 0, replayed: 0, refused: 0, unanswered: 0 };

@@ -37,7 +37,7 @@ export async function loadTarget(module: string, exported: string | undefined, c
   if (names.length === 0 && routes.length > 0) return routes;
   throw new CommandError(
     names.length === 0
-      ? `${module} exports no tRPC router and no idempotent routes. A router that a function makes needs a module that calls it`
+      ? `${module} exports no tRPC router and no idempotent routes: export it (from a module that starts no server). A router that a function makes needs a module that calls it`
       : `${module} exports several routers: say which with --export ${names.join(' | ')}`,
   );
 }

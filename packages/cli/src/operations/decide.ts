@@ -5,7 +5,7 @@ import { KEY_RING_VARIABLE, sealedUnder } from '../connect/key-ring.ts';
 import type { Settings } from '../connect/settings.ts';
 import { painter, paintState } from '../terminal/paint.ts';
 import { printable } from '../terminal/printable.ts';
-import { type Action, absent, refusalText } from './refusals.ts';
+import { type Action, absent, isFor, refusalText } from './refusals.ts';
 import { UNDECIDED } from './states.ts';
 
 /** Says what became of one decision. @returns the exit code */
@@ -68,12 +68,6 @@ async function onceDecided(
     await sleep(50);
   }
 }
-
-const isFor = (action: Action, { state, mode }: OperationView): boolean =>
-  UNDECIDED.includes(state) &&
-  (action === 'resolve' ||
-    (action === 'redrive' && mode !== 'atomic') ||
-    (action === 'release' && mode === 'leased'));
 
 export interface Telling {
   readonly semel: Semel;

@@ -14,6 +14,8 @@ export interface RedriveAll {
   readonly filter: Omit<OperationListFilter, 'limit' | 'after'>;
   readonly limit: number;
   readonly how: DecidedBy & RedriveOptions;
+  /** Asked once, before the first queued one is sent to its queue. @throws where that isn't there */
+  readonly requireQueue: () => Promise<void>;
   readonly dryRun: boolean;
   readonly json: boolean;
   readonly terminal: Terminal;
@@ -43,13 +45,16 @@ export async function redriveAll(semel: Semel, options: RedriveAll): Promise<num
     interrupted: false,
     dryRun,
   };
+  let queue: Promise<void> | undefined;
+  const requireQueue = (): Promise<void> => (queue ??= options.requireQueue());
+  const each = { ...options, requireQueue };
   let seen = 0;
   for await (const operations of chunks(semel, options)) {
     if (terminal.interrupted.aborted || summary.errors.length >= MAX_ERRORS) {
       summary.interrupted = terminal.interrupted.aborted;
       break;
     }
-    await Promise.all(operations.map((operation) => redriveOne(semel, operation, options, summary)));
+    await Promise.all(operations.map((operation) => redriveOne(semel, operation, each, summary)));
     seen += operations.length;
     terminal.progress?.(`${seen} looked at, ${summary.done} redriven. Ctrl-C stops`);
   }
@@ -81,8 +86,8 @@ async function* chunks(
 
 async function redriveOne(
   semel: Semel,
-  { operationId }: OperationView,
-  { how, dryRun }: RedriveAll,
+  { operationId, mode }: OperationView,
+  { how, dryRun, requireQueue }: RedriveAll,
   summary: Summary,
 ): Promise<void> {
   if (dryRun) {
@@ -91,6 +96,7 @@ async function redriveOne(
   }
   let result: DecisionResult;
   try {
+    if (mode === 'queued') await requireQueue();
     result = await semel.decisions.redrive(operationId, how);
   } catch (error) {
     summary.errors.push({ operationId, error: textOf(error) });

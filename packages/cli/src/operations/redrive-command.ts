@@ -1,12 +1,10 @@
 import type { Semel } from '@semel/server';
 import { parsed, wholeNumber } from '../arguments.ts';
-import { type Command, CommandError, Unable } from '../command.ts';
-import { pgBossJobs } from '../connect/packages.ts';
-import { openDatabase } from '../connect/query.ts';
-import { databaseOf, type Settings } from '../connect/settings.ts';
+import { type Command, CommandError } from '../command.ts';
 import { DECIDING_HELP, DECIDING_OPTIONS, decidedBy } from './actor.ts';
 import { tell } from './decide.ts';
 import { redriveAll } from './redrive-all.ts';
+import { requireQueue } from './require-queue.ts';
 import { statesFrom } from './states.ts';
 import { COMMON_OPTIONS, onlyId, withSemel } from './with-semel.ts';
 
@@ -85,11 +83,13 @@ export const redriveCommand: Command = {
       values,
       terminal,
       async (semel, settings) => {
-        if (!values['dry-run']) await requireQueue(settings);
+        // What is dead was queued. Suspended ones may all be leased, where there never was a queue.
+        if (!values['dry-run'] && states.includes('dead')) await requireQueue(settings);
         return redriveAll(semel, {
           filter,
           limit,
           how,
+          requireQueue: () => requireQueue(settings),
           dryRun: values['dry-run'],
           json: values.json,
           terminal,
@@ -102,34 +102,3 @@ export const redriveCommand: Command = {
 
 const isQueued = async ({ store }: Semel, id: string): Promise<boolean> =>
   (await store.find(id))?.record.policy.mode === 'queued';
-
-/**
- * A job in a queue that nobody reads would come to nothing until a worker finds the operation stranded, and asking for a schema
- * that isn't there would make it.
- * @throws Unable
- */
-async function requireQueue(settings: Settings): Promise<void> {
-  const { given, jobsSchema, queue } = settings;
-  if (given.jobs !== undefined) return;
-  await pgBossJobs();
-  const database = await openDatabase(databaseOf(settings));
-  try {
-    const [there] = await database.query<{ there: boolean }>('SELECT to_regclass($1) IS NOT NULL AS there', [
-      `"${jobsSchema}".queue`,
-    ]);
-    const queues =
-      there?.there === true
-        ? await database.query<{ name: string }>(`SELECT name FROM "${jobsSchema}".queue ORDER BY name`)
-        : [];
-    if (queues.some(({ name }) => name === queue)) return;
-    const found =
-      there?.there === true
-        ? `its queues are ${queues.map(({ name }) => name).join(', ') || 'none'}`
-        : 'there is no such schema';
-    throw new Unable(
-      `There is no queue ${queue} in the schema ${jobsSchema}: ${found}. Say with --jobs-schema and --queue where your servers' jobs are. Nothing was changed.`,
-    );
-  } finally {
-    await database.close();
-  }
-}

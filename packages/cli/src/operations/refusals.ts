@@ -1,8 +1,16 @@
 import type { DecisionResult, OperationView } from '@semel/server';
 import { duration } from '../terminal/ages.ts';
 import { printable } from '../terminal/printable.ts';
+import { UNDECIDED } from './states.ts';
 
 export type Action = 'resolve' | 'redrive' | 'release' | 'cancel';
+
+/** Whether an operation like that may be decided about so: refused all the same, somebody else is at it. */
+export const isFor = (action: Action, { state, mode }: OperationView): boolean =>
+  UNDECIDED.includes(state) &&
+  (action === 'resolve' ||
+    (action === 'redrive' && mode !== 'atomic') ||
+    (action === 'release' && mode === 'leased'));
 
 export const absent = (id: string, schema: string): string =>
   `There is no operation ${printable(id)} in the schema ${schema}. Either its id is another (semel operations list --state any --scope …), or it has expired and was deleted.`;
@@ -32,7 +40,8 @@ const PAST: Readonly<Record<Action, string>> = {
   cancel: 'cancelled',
 };
 
-function instead(action: Action, { operationId: id, state, mode, attempt }: OperationView): string {
+function instead(action: Action, operation: OperationView): string {
+  const { operationId: id, state, mode, attempt } = operation;
   switch (state) {
     case 'completed':
     case 'failed':
@@ -48,9 +57,7 @@ function instead(action: Action, { operationId: id, state, mode, attempt }: Oper
     case 'suspended':
     case 'dead':
       if (action === 'cancel') return `It may have had effects, so say what became of it: resolve ${id} …`;
-      if (action === 'resolve' || (action === 'redrive') === (mode === 'queued')) {
-        return 'Somebody is deciding about it right now: look again.';
-      }
+      if (isFor(action, operation)) return 'Somebody is deciding about it right now: look again.';
       return mode === 'queued'
         ? `It is queued: semel operations redrive ${id} --reason …`
         : `Its caller runs it again: semel operations release ${id} --reason …`;

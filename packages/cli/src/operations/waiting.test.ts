@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { KeyRing } from '@semel/server';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { setStage } from '../testing/stage.ts';
+import { runCommand } from '../testing/terminal.ts';
 
 // What waits and was never dead: leased ones that lost their server, queued ones that no worker has begun, sealed ones.
 
@@ -75,6 +76,18 @@ test('redrive of a leased one does the same; cancel of it is refused with what t
   expect(refused.code).toBe(1);
   expect(refused.stderr).toContain(`It may have had effects, so say what became of it: resolve ${id}`);
   expect((await stage.cli(['operations', 'redrive', id, ...by])).stdout).toContain('is released');
+});
+
+test('leased ones are redriven together where there is no queue at all, and queued ones are left as they are', async () => {
+  const id = await suspended('inv-3');
+  const connection = ['--database', stage.url, '--schema', stage.schema, '--jobs-schema', 'nowhere'];
+  const all = ['operations', 'redrive', '--all', '--state', 'suspended', '--procedure', 'invoice.pay'];
+  const ended = await runCommand([...all, ...by, ...connection]);
+  expect(ended).toMatchObject({ code: 0, stdout: '1 operation redriven\n' });
+  expect(await stage.state(id)).toBe('released');
+  const dead = await runCommand(['operations', 'redrive', '--all', ...by, ...connection]);
+  expect(dead.code).toBe(2);
+  expect(dead.stderr).toContain('There is no queue semel in the schema nowhere: there is no such schema');
 });
 
 test('what no worker has started is cancelled; what one has is not', async () => {

@@ -76,6 +76,7 @@ function buttonFor(state: State<unknown>): string {
 function fineFor(state: State<unknown>): string {
   if (state.name === 'conflict') return '';
   if (state.name !== 'done') return 'Click as often as you like: it happens once.';
+  if (isPayout) return 'A worker did it once, and this is its answer, however often it is asked for.';
   if (state.replayed === true)
     return 'The server gave its first answer again. Nothing was done a second time.';
   return 'The server did it, and this is its answer.';

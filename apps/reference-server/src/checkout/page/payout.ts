@@ -50,7 +50,9 @@ export function createPayout({ shop, weather, timeline, id }: Omit<PaymentParts,
   function draw(): void {
     fill(
       byId('lead'),
-      'Send the week’s takings to the bank. It may take a while, with or without this page.',
+      action.state.name === 'done'
+        ? 'The week’s takings are at the bank, sent once.'
+        : 'Send the week’s takings to the bank. It may take a while, with or without this page.',
     );
     byId('content').replaceChildren(
       el(

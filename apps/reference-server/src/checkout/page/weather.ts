@@ -17,6 +17,8 @@ export function createWeather(timeline: Timeline) {
   const weather: Weather = { offline: false, slow: false, loseNext: false };
   const listeners = new Set<() => void>();
   const backs = new Set<() => void>();
+  /** Keys that a worker has: the answer is the first one, although it comes from the record. */
+  const awaited = new Set<string>();
   const online = () => !weather.offline && navigator.onLine;
   const changed = () => {
     if (online()) for (const back of [...backs]) back();
@@ -66,7 +68,14 @@ export function createWeather(timeline: Timeline) {
       throw failed();
     }
     const replayed = response.headers.get('idempotency-replayed') === 'true';
-    said(describe(response.status, replayed), response.ok && response.status !== 202 ? 'done' : 'told');
+    const wasAwaited = awaited.has(key);
+    if (response.status === 202) awaited.add(key);
+    else awaited.delete(key);
+    const isDone = response.ok && response.status !== 202;
+    said(
+      isDone && wasAwaited ? `${response.status} · done by a worker` : describe(response.status, replayed),
+      isDone ? 'done' : 'told',
+    );
     return response;
   }
 
