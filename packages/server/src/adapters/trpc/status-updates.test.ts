@@ -2,6 +2,7 @@ import type { AcceptedBody, OperationStatus } from '@semel/contract/v1/pure';
 import { initTRPC, TRPCError, type TrackedEnvelope } from '@trpc/server';
 import { afterEach, expect, test, vi } from 'vitest';
 import type { Operation } from '../../engine/operation.ts';
+import { sleep } from '../../engine/wait.ts';
 import { createMemoryJobs } from '../../jobs/memory-jobs.ts';
 import { createSemel } from '../../semel.ts';
 import { createMemoryStore } from '../../store/memory.ts';
@@ -30,12 +31,25 @@ function rig(
   let refusals = 0;
   let forgetful = false;
   let unread = 0;
+  let reads = Number.NaN;
+  let meanwhile = async (): Promise<void> => {};
   const store: Store<never> = {
     ...(memory as unknown as Store<never>),
     async find(id) {
-      if (!away) return memory.find(id);
+      if (!away) {
+        const found = await memory.find(id);
+        reads = found?.record.state === 'processing' ? 0 : Number.NaN;
+        return found;
+      }
       refusals++;
       throw new StoreUnavailable();
+    },
+    queue: {
+      ...(memory.queue as unknown as Store<never>['queue']),
+      async progress(id) {
+        if (++reads === 2) await meanwhile();
+        return memory.queue.progress(id);
+      },
     },
     async history(id) {
       if (!forgetful) return memory.history(id);
@@ -77,6 +91,13 @@ function rig(
       forgetful = now;
     },
     unread: () => unread,
+    /** Once, before the second time that a look reads the progress of what is being worked on. */
+    inTheMiddle(work: () => Promise<void>) {
+      meanwhile = () => {
+        meanwhile = async () => {};
+        return work();
+      };
+    },
   };
 }
 
@@ -202,6 +223,34 @@ test('an outage between the look and the rest of the answer ends no subscription
   await vi.waitFor(() => expect(unread()).toBeGreaterThan(0));
   historyIsAway(false);
   expect(['processing', 'completed']).toContain(await next);
+});
+
+test('progress that comes in the middle of a look is told once', async () => {
+  const stored = Promise.withResolvers<void>();
+  const go = Promise.withResolvers<void>();
+  const work = async (operation: Operation): Promise<string> => {
+    await go.promise;
+    await operation.progress({ done: 1 });
+    stored.resolve();
+    await end.promise;
+    return 'done';
+  };
+  const end = Promise.withResolvers<void>();
+  const { send, watch, startWorker, inTheMiddle } = rig({ work });
+  const updates = await watch({ operationId: await send() });
+  expect(await stateOf(updates)).toBe('accepted');
+  inTheMiddle(async () => {
+    go.resolve();
+    await stored.promise;
+  });
+  startWorker();
+  const told: unknown[] = [];
+  for (let seen = await updates.next(); !seen.done; seen = await updates.next()) {
+    told.push(seen.value[1]);
+    if (JSON.stringify(seen.value[1]).includes('"progress":{"done":1}')) void sleep(50).then(end.resolve);
+  }
+  const texts = told.map((status) => JSON.stringify(status));
+  expect(texts).toStrictEqual([...new Set(texts)]);
 });
 
 test.each([0, -1, 0.5, Number.NaN, 3_600_001])(

@@ -6,7 +6,7 @@ import {
   type TrackedEnvelope,
   tracked,
 } from '@trpc/server';
-import { isStoreUnavailable, type Sighting } from '../../store/port.ts';
+import { isStoreUnavailable, type OperationRecord, type Sighting } from '../../store/port.ts';
 import { ownOperation, statusFrom } from '../operation-status.ts';
 import { trpcErrorFromProblem } from './errors.ts';
 import type { ProcedureOptions } from './procedure.ts';
@@ -129,22 +129,21 @@ export function statusUpdatesProcedure<B extends object>(
   ): Promise<Seen | undefined> {
     try {
       const found = await find();
-      const change = await changeOf(found);
-      const status = found === undefined || change === told ? undefined : await statusFrom(engine, found);
-      return { change, record: found?.record, status };
+      if (found === undefined) return { change: 'none', record: undefined, status: undefined };
+      const { record } = found;
+      const change = changeOf(record, await engine.progressOf(record));
+      if (change === told) return { change, record, status: undefined };
+      const status = await statusFrom(engine, found);
+      // Progress may have come meanwhile: what counts as told is what is shown.
+      return {
+        change: changeOf(record, 'progress' in status ? { value: status.progress } : undefined),
+        record,
+        status,
+      };
     } catch (error) {
       if (isStoreUnavailable(error)) return undefined;
       throw error;
     }
-  }
-
-  /** The id of what is to be told: another one after every transition and every progress. */
-  async function changeOf(found: Sighting | undefined): Promise<string> {
-    if (found === undefined) return 'none';
-    const { operationId, version, state } = found.record;
-    const progress = state === 'processing' ? await store.queue.progress(operationId) : undefined;
-    const of = progress && createHash('sha256').update(progress.value).digest('base64url').slice(0, 12);
-    return [operationId, version, ...(progress ? [progress.at, of] : [])].join(':');
   }
 
   const subscription = plain
@@ -157,6 +156,14 @@ export function statusUpdatesProcedure<B extends object>(
       return watch(input, principal, first, signal);
     });
   return subscription as StatusUpdatesProcedure<B>;
+}
+
+/** The id of what is told, made of it: another one after every transition and every other progress. */
+function changeOf(record: OperationRecord, progress: { readonly value: unknown } | undefined): string {
+  const { operationId, version } = record;
+  if (progress === undefined) return `${operationId}:${version}`;
+  const text = JSON.stringify(progress.value);
+  return `${operationId}:${version}:${createHash('sha256').update(text).digest('base64url').slice(0, 12)}`;
 }
 
 function wholeNumber(name: keyof StatusUpdatesOptions, value: number, max: number): void {

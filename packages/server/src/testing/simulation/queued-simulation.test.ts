@@ -4,7 +4,7 @@ import { QUEUED_MISTAKES } from './queued-mistakes.ts';
 import { simulate } from './simulate.ts';
 
 // As simulation.test.ts, about queued work: requests enqueue, workers run, a queue loses and repeats jobs, operators redrive
-// twice at once. `SEMEL_SEEDS` says how many (10,000 in CI, 1,000 elsewhere), `SEMEL_SEED` the first.
+// twice at once. `SEMEL_SEEDS` says how many (in CI more than elsewhere), `SEMEL_SEED` the first.
 const SEEDS = Number(process.env.SEMEL_SEEDS ?? (process.env.CI ? 10_000 : 500));
 const FIRST = Number(process.env.SEMEL_SEED ?? 1);
 

@@ -6,7 +6,7 @@ import { MISTAKES, type MistakeName } from './mistakes.ts';
 import { simulate } from './simulate.ts';
 
 // The real engine, several processes of it over one store, in a world whose time, order and faults come from a seed.
-// `SEMEL_SEEDS` says how many (50,000 in CI, 10,000 elsewhere), `SEMEL_SEED` the first.
+// `SEMEL_SEEDS` says how many (50,000 in CI), `SEMEL_SEED` the first.
 const SEEDS = Number(process.env.SEMEL_SEEDS ?? (process.env.CI ? 50_000 : 3_000));
 const FIRST = Number(process.env.SEMEL_SEED ?? 1);
 
