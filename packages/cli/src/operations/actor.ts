@@ -1,5 +1,6 @@
 import { userInfo } from 'node:os';
 import type { DecidedBy } from '@semel/server';
+import { wholeNumber } from '../arguments.ts';
 import { CommandError } from '../command.ts';
 
 /** What every action takes that changes something. */
@@ -8,6 +9,16 @@ export const DECIDING_OPTIONS = { reason: { type: 'string' }, as: { type: 'strin
 export const DECIDING_HELP = `  --reason <text>      why, for the audit row, which is kept: a ticket's number, what the records show; no personal data
   --as <name>          who decides; @default your name on this machine. Written down as operator:<name>
 `;
+
+/** What a decision about one operation takes besides. */
+export const JUDGING_OPTIONS = { ...DECIDING_OPTIONS, seen: { type: 'string' } } as const;
+
+export const JUDGING_HELP = `${DECIDING_HELP}  --seen <version>     as show told it: if anything has happened to the operation since, nothing is changed
+`;
+
+/** @throws CommandError for a version that is none */
+export const seenVersion = (values: { readonly seen?: string | undefined }): number | undefined =>
+  values.seen === undefined ? undefined : wholeNumber('seen', values.seen, 1, 2_147_483_647);
 
 const PREFIX = 'operator:';
 

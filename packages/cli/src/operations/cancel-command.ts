@@ -1,6 +1,6 @@
 import { parsed } from '../arguments.ts';
 import type { Command } from '../command.ts';
-import { DECIDING_HELP, DECIDING_OPTIONS, decidedBy } from './actor.ts';
+import { decidedBy, JUDGING_HELP, JUDGING_OPTIONS, seenVersion } from './actor.ts';
 import { requireKey, tell } from './decide.ts';
 import { COMMON_OPTIONS, onlyId, withSemel } from './with-semel.ts';
 
@@ -10,20 +10,26 @@ A queued operation that no worker has started -> failed: its callers get an erro
 was started may have had effects: wait until it is done or dead.
 
 Options:
-${DECIDING_HELP}  --json               { action, operationId, kind: done | not_now | absent, operation }
+${JUDGING_HELP}  --json               { action, operationId, kind: done | not_now | absent, operation }
 `;
 
 export const cancelCommand: Command = {
   summary: 'gives up one that no worker has started (queued)',
   help,
   async run(args, terminal) {
-    const { values, positionals } = parsed(args, { ...COMMON_OPTIONS, ...DECIDING_OPTIONS });
+    const { values, positionals } = parsed(args, { ...COMMON_OPTIONS, ...JUDGING_OPTIONS });
     const id = onlyId(positionals, 'cancel');
     const by = decidedBy(values);
+    const version = seenVersion(values);
     return withSemel(values, terminal, async (semel, settings) => {
-      const telling = { semel, settings, terminal, json: values.json };
+      const telling = { semel, settings, terminal, json: values.json, seen: version };
       await requireKey(telling, id);
-      return tell(telling, 'cancel', id, await semel.decisions.cancel(id, by));
+      return tell(
+        telling,
+        'cancel',
+        id,
+        await semel.decisions.cancel(id, version === undefined ? by : { ...by, version }),
+      );
     });
   },
 };

@@ -10,7 +10,7 @@ import { UNDECIDED } from './states.ts';
 
 /** Says what became of one decision. @returns the exit code */
 export async function tell(
-  { semel, settings, terminal, json }: Telling,
+  { semel, settings, terminal, json, seen }: Telling,
   action: Action,
   id: string,
   result: DecisionResult,
@@ -31,8 +31,8 @@ export async function tell(
     );
     const last = details?.decisions.at(-1);
     const latest = last && details && { ...last, agoMs: details.now - last.at };
-    const seen = { ...result, operation: details?.operation ?? result.operation };
-    terminal.complain(`${refusalText(action, seen, latest)}\n`);
+    const found = { ...result, operation: details?.operation ?? result.operation };
+    terminal.complain(`${refusalText(action, found, latest, seen)}\n`);
     return 1;
   }
   const { state, procedure, attempt, policy, deadLetterOwner } = result.operation;
@@ -74,6 +74,8 @@ export interface Telling {
   readonly settings: Settings;
   readonly terminal: Terminal;
   readonly json: boolean;
+  /** The version that was decided about, where one was named. */
+  readonly seen?: number | undefined;
 }
 
 /**

@@ -83,7 +83,7 @@ test('show is one page with all that is known, and what can be done next', async
   expect(stdout).toContain(`${id}  dead`);
   expect(stdout).toMatch(/last error +step 'send': the provider is down\n +key of that step +[\w-]{43}\n/);
   expect(stdout).toMatch(/progress +\{"done":1,"of":2\} \(attempt 1, \d{4}-\d\d-\d\dT.*ago\)\)/);
-  expect(stdout).toContain(`semel operations redrive ${id} --reason`);
+  expect(stdout).toMatch(new RegExp(`semel operations redrive ${id} --seen \\d+ --reason`));
   expect(stdout).toMatch(/accepted +processing +started/);
   expect(stdout).toMatch(/processing +dead +exhausted/);
   expect(stdout).toMatch(/principal +frank/);
@@ -359,11 +359,11 @@ test('the real process lets Ctrl-C finish what it is at, and sums up', async () 
     child.kill('SIGINT');
     await client.query('ROLLBACK');
     const { code, stdout } = await end;
-    expect({ code, stdout }).toEqual({
-      code: 130,
-      stdout:
-        '2 operations redriven\nStopped. What was redriven stays so; the same command goes on with the rest.\n',
-    });
+    expect(code).toBe(130);
+    // Two more, where the signal is slower than Postgres.
+    expect(stdout).toMatch(
+      /^[24] operations redriven\nStopped\. What was redriven stays so; the same command goes on with the rest\.\n$/,
+    );
   } finally {
     await client.query('ROLLBACK');
     client.release();

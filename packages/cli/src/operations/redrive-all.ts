@@ -86,7 +86,7 @@ async function* chunks(
 
 async function redriveOne(
   semel: Semel,
-  { operationId, mode }: OperationView,
+  { operationId, mode, version }: OperationView,
   { how, dryRun, requireQueue }: RedriveAll,
   summary: Summary,
 ): Promise<void> {
@@ -97,7 +97,7 @@ async function redriveOne(
   let result: DecisionResult;
   try {
     if (mode === 'queued') await requireQueue();
-    result = await semel.decisions.redrive(operationId, how);
+    result = await semel.decisions.redrive(operationId, { ...how, version });
   } catch (error) {
     summary.errors.push({ operationId, error: textOf(error) });
     return;

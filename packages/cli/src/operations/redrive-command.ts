@@ -1,7 +1,7 @@
 import type { Semel } from '@semel/server';
 import { parsed, wholeNumber } from '../arguments.ts';
 import { type Command, CommandError } from '../command.ts';
-import { DECIDING_HELP, DECIDING_OPTIONS, decidedBy } from './actor.ts';
+import { decidedBy, JUDGING_HELP, JUDGING_OPTIONS, seenVersion } from './actor.ts';
 import { tell } from './decide.ts';
 import { redriveAll } from './redrive-all.ts';
 import { requireQueue } from './require-queue.ts';
@@ -23,12 +23,12 @@ Options:
   --scope <scope>      with --all: exactly this one
   --limit <n>          with --all: at most so many; @default every one
   --dry-run            with --all: how many there are, changing nothing
-${DECIDING_HELP}  --json               { action, operationId, kind, operation }; with --all { done, refused, errors, interrupted, dryRun }
+${JUDGING_HELP}  --json               { action, operationId, kind, operation }; with --all { done, refused, errors, interrupted, dryRun }
 `;
 
 const OPTIONS = {
   ...COMMON_OPTIONS,
-  ...DECIDING_OPTIONS,
+  ...JUDGING_OPTIONS,
   grant: { type: 'string', default: '5' },
   all: { type: 'boolean', default: false },
   state: { type: 'string', multiple: true },
@@ -45,6 +45,7 @@ export const redriveCommand: Command = {
     const { values, positionals } = parsed(args, OPTIONS);
     const by = decidedBy(values);
     const how = { ...by, grantAttempts: wholeNumber('grant', values.grant, 1, 100) };
+    const version = seenVersion(values);
     const needs = { jobs: true };
     if (!values.all) {
       for (const name of ['state', 'procedure', 'scope', 'limit'] as const) {
@@ -57,8 +58,9 @@ export const redriveCommand: Command = {
         terminal,
         async (semel, settings) => {
           if (await isQueued(semel, id)) await requireQueue(settings);
-          const telling = { semel, settings, terminal, json: values.json };
-          return tell(telling, 'redrive', id, await semel.decisions.redrive(id, how));
+          const telling = { semel, settings, terminal, json: values.json, seen: version };
+          const one = version === undefined ? how : { ...how, version };
+          return tell(telling, 'redrive', id, await semel.decisions.redrive(id, one));
         },
         needs,
       );
@@ -66,6 +68,8 @@ export const redriveCommand: Command = {
     if (positionals.length > 0) {
       throw new CommandError(`either one operation or --all, not also ${positionals.join(', ')}`);
     }
+    if (version !== undefined)
+      throw new CommandError('--seen is for one operation; --all decides about each as it lists it');
     const states = statesFrom(values.state) ?? ['dead'];
     const wrong = states.find((state) => state !== 'dead' && state !== 'suspended');
     if (wrong !== undefined) throw new CommandError(`--state takes dead and suspended here, not ${wrong}`);

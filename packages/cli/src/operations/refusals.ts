@@ -15,11 +15,15 @@ export const isFor = (action: Action, { state, mode }: OperationView): boolean =
 export const absent = (id: string, schema: string): string =>
   `There is no operation ${printable(id)} in the schema ${schema}. Either its id is another (semel operations list --state any --scope …), or it has expired and was deleted.`;
 
-/** @param latest who has decided about it last, if anybody has */
+/**
+ * @param latest who has decided about it last, if anybody has
+ * @param seen the version that was decided about, where one was named
+ */
 export function refusalText(
   action: Action,
   result: Exclude<DecisionResult, { kind: 'done' | 'absent' }>,
   latest: { readonly actor: string; readonly action: string; readonly agoMs: number } | undefined,
+  seen?: number,
 ): string {
   const { operation } = result;
   const id = operation.operationId;
@@ -30,6 +34,9 @@ export function refusalText(
     latest === undefined
       ? ''
       : ` It was ${latest.action} by ${printable(latest.actor)} ${duration(latest.agoMs)} ago.`;
+  if (seen !== undefined && seen !== operation.version) {
+    return `${id} is ${operation.state}, and something has happened to it since you saw it: it was version ${seen}, and is ${operation.version}.${by} Nothing was changed. Look again: semel operations show ${id}`;
+  }
   return `${id} is ${operation.state}, so it can't be ${PAST[action]}.${by} Nothing was changed. ${instead(action, operation)}`;
 }
 

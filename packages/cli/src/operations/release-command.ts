@@ -1,6 +1,6 @@
 import { parsed } from '../arguments.ts';
 import type { Command } from '../command.ts';
-import { DECIDING_HELP, DECIDING_OPTIONS, decidedBy } from './actor.ts';
+import { decidedBy, JUDGING_HELP, JUDGING_OPTIONS, seenVersion } from './actor.ts';
 import { tell } from './decide.ts';
 import { COMMON_OPTIONS, onlyId, withSemel } from './with-semel.ts';
 
@@ -11,19 +11,25 @@ for other services. Only while those still know the keys (its downstream window)
 effects are all steps with child keys.
 
 Options:
-${DECIDING_HELP}  --json               { action, operationId, kind: done | not_now | window_passed | absent, operation }
+${JUDGING_HELP}  --json               { action, operationId, kind: done | not_now | window_passed | absent, operation }
 `;
 
 export const releaseCommand: Command = {
   summary: "lets the caller's next retry run one that is suspended (leased)",
   help,
   async run(args, terminal) {
-    const { values, positionals } = parsed(args, { ...COMMON_OPTIONS, ...DECIDING_OPTIONS });
+    const { values, positionals } = parsed(args, { ...COMMON_OPTIONS, ...JUDGING_OPTIONS });
     const id = onlyId(positionals, 'release');
     const by = decidedBy(values);
+    const version = seenVersion(values);
     return withSemel(values, terminal, async (semel, settings) => {
-      const telling = { semel, settings, terminal, json: values.json };
-      return tell(telling, 'release', id, await semel.decisions.release(id, by));
+      const telling = { semel, settings, terminal, json: values.json, seen: version };
+      return tell(
+        telling,
+        'release',
+        id,
+        await semel.decisions.release(id, version === undefined ? by : { ...by, version }),
+      );
     });
   },
 };

@@ -51,7 +51,7 @@ export function renderOperation(
       runs === operation.attempt ? `${runs}` : `${runs}; decisions take numbers of attempts too`,
     ],
     ['created', at(operation.createdAt)],
-    ['last change', at(operation.updatedAt)],
+    ['last change', `${at(operation.updatedAt)}, version ${operation.version}`],
     ['lease ends', operation.leaseUntil === undefined ? undefined : at(operation.leaseUntil)],
     ['may run again till', isSettled ? undefined : at(operation.windowEndsAt)],
     ['expires', operation.expiresAt === undefined ? undefined : at(operation.expiresAt)],

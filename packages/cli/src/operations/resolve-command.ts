@@ -4,7 +4,7 @@ import type { OperatorResolution } from '@semel/server';
 import { createOutcomeCodec } from '@semel/server/adapter';
 import { parsed } from '../arguments.ts';
 import { type Command, CommandError, type Terminal, textOf } from '../command.ts';
-import { DECIDING_HELP, DECIDING_OPTIONS, decidedBy } from './actor.ts';
+import { decidedBy, JUDGING_HELP, JUDGING_OPTIONS, seenVersion } from './actor.ts';
 import { requireKey, tell } from './decide.ts';
 import { COMMON_OPTIONS, onlyId, withSemel } from './with-semel.ts';
 
@@ -20,12 +20,12 @@ Options:
   --completed-superjson <json>   the same in superjson's form, for an output with dates, maps, bigints …:
                        {"json":{"at":"2026-11-22T12:00:00.000Z"},"meta":{"values":{"at":["Date"]}}}
   --failed <status,code,message>   it didn't, and won't: 402,CARD_DECLINED,The card was declined
-${DECIDING_HELP}  --json               { action, operationId, kind: done | not_now | absent, operation }
+${JUDGING_HELP}  --json               { action, operationId, kind: done | not_now | absent, operation }
 `;
 
 const OPTIONS = {
   ...COMMON_OPTIONS,
-  ...DECIDING_OPTIONS,
+  ...JUDGING_OPTIONS,
   completed: { type: 'string' },
   'completed-superjson': { type: 'string' },
   failed: { type: 'string' },
@@ -38,11 +38,17 @@ export const resolveCommand: Command = {
     const { values, positionals } = parsed(args, OPTIONS);
     const id = onlyId(positionals, 'resolve');
     const by = decidedBy(values);
+    const version = seenVersion(values);
     const resolution = await resolutionFrom(values, terminal);
     return withSemel(values, terminal, async (semel, settings) => {
-      const telling = { semel, settings, terminal, json: values.json };
+      const telling = { semel, settings, terminal, json: values.json, seen: version };
       await requireKey(telling, id);
-      return tell(telling, 'resolve', id, await semel.decisions.resolve(id, resolution, by));
+      return tell(
+        telling,
+        'resolve',
+        id,
+        await semel.decisions.resolve(id, resolution, version === undefined ? by : { ...by, version }),
+      );
     });
   },
 };

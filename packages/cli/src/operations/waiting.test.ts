@@ -57,8 +57,16 @@ test('a leased operation that is suspended is released, and its caller runs it',
   const listed = await stage.cli(['operations', 'list', '--procedure', 'invoice.pay']);
   expect(listed.stdout).toMatch(new RegExp(`^${id} +suspended `, 'm'));
   const shown = await stage.cli(['operations', 'show', id]);
-  expect(shown.stdout).toContain(`semel operations release ${id} --reason`);
-  const released = await stage.cli(['operations', 'release', id, ...by]);
+  const [, seen = ''] =
+    new RegExp(`semel operations release ${id} --seen (\\d+) --reason`).exec(shown.stdout) ?? [];
+  expect(seen).not.toBe('');
+  const stale = await stage.cli(['operations', 'release', id, '--seen', `${Number(seen) - 1}`, ...by]);
+  expect(stale.code).toBe(1);
+  expect(stale.stderr).toContain(
+    `it was version ${Number(seen) - 1}, and is ${seen}. Nothing was changed. Look again: semel operations show ${id}`,
+  );
+  expect(await stage.state(id)).toBe('suspended');
+  const released = await stage.cli(['operations', 'release', id, '--seen', seen, ...by]);
   expect(released).toMatchObject({
     code: 0,
     stdout: `${id} invoice.pay is released: the caller's next retry runs it\n`,

@@ -3,7 +3,8 @@ import { duration } from '../terminal/ages.ts';
 
 /** What an operator may do about an operation as it is, best first. Advice: the store decides when it is done. */
 export function whatNow(operation: OperationView, now: number): readonly string[] {
-  const { operationId: id, state, mode, attempt, windowEndsAt } = operation;
+  const { state, mode, attempt, windowEndsAt, version } = operation;
+  const id = `${operation.operationId} --seen ${version}`;
   const isOpen = windowEndsAt > now;
   const resolve = [
     `semel operations resolve ${id} --completed <json> --reason …        it happened: what callers get`,
@@ -39,7 +40,7 @@ export function whatNow(operation: OperationView, now: number): readonly string[
     case 'completed':
     case 'failed':
       return [
-        `Nothing: it is settled, and every retry gets its answer. semel operations purge --operation ${id} erases that.`,
+        `Nothing: it is settled, and every retry gets its answer. semel operations purge --operation ${operation.operationId} erases that.`,
       ];
   }
 }
