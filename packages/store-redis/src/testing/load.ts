@@ -24,6 +24,12 @@ export function startLoad({ db, layer, onEvent }: LoadOptions) {
     isStopped = true;
   });
 
+  /** With a pause: refusals need no event, and callers who try again at once would let nothing else in this process run. */
+  async function failed(what: unknown): Promise<void> {
+    wrong.push(what);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+
   async function ask(turn: number): Promise<void> {
     // One in three is new, the others are duplicates of the last few, perhaps still running.
     const key = `k${turn % 3 === 0 ? made++ : Math.max(0, made - 1 - (turn % 40))}`;
@@ -34,11 +40,11 @@ export function startLoad({ db, layer, onEvent }: LoadOptions) {
         await db.effect(tx, key);
         return randomName();
       });
-      if (done?.kind !== 'completed') wrong.push(done);
+      if (done?.kind !== 'completed') await failed(done);
       else if (answers.get(key) === undefined) answers.set(key, done.value);
       else if (answers.get(key) !== done.value) wrong.push({ key, was: answers.get(key), is: done.value });
     } catch (error) {
-      wrong.push(error);
+      await failed(error);
     }
   }
   const callers = Array.from({ length: 12 }, async () => {

@@ -137,7 +137,8 @@ export function operationModel(setting: Setting, mistake?: Mistake): Model<State
     if (mode === 'queued' && heals && s.job === null && mayStart)
       yield ['another job is sent for it', withJob(s)];
     if (stored?.state !== 'processing' || stored.lease || resumable(s)) return;
-    yield ['the sweep suspends it', moved(s, 'suspended', 'outcome_unknown')];
+    if (judged(s) === 'suspend') yield ['the sweep suspends it', moved(s, 'suspended', 'outcome_unknown')];
+    else yield ['the sweep finds its last attempt lost', moved(s, 'dead', 'exhausted')];
   }
 
   function* operator(s: State): Generator<readonly [string, State]> {
@@ -376,11 +377,15 @@ export function operationModel(setting: Setting, mistake?: Mistake): Model<State
     return { ...s, charges: s.charges + 1, remembered: keyed ? [...s.remembered, key].sort() : [] };
   }
 
+  /** What a request of the same code would be told. */
+  function judged(s: State): string {
+    return decide(sighting(s), { judge: () => 'same', ageMs: undefined, ttlMs: 1, mismatch: 'reject' }).do;
+  }
+
+  /** By the store: requests leave the last attempt of queued work to the sweep. */
   function resumable(s: State): boolean {
-    return (
-      decide(sighting(s), { judge: () => 'same', ageMs: undefined, ttlMs: 1, mismatch: 'reject' }).do !==
-      'suspend'
-    );
+    const record = sighting(s)?.record;
+    return record !== undefined && judged(s) !== 'suspend' && record.attempt < record.policy.maxAttempts;
   }
 
   /** As the store would show it. */
