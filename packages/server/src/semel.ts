@@ -43,7 +43,10 @@ export interface SemelOptions<Tx> {
   readonly keyRing?: KeyRing;
   /** One structured event per thing that happens to an operation, for logs. */
   readonly onEvent?: EventListener;
-  /** Sweeps for orphans and for retention; any number of servers may run them. `false` leaves them to another process. */
+  /**
+   * Sweeps for orphans and for retention; any number of servers may run them. `false` leaves them to another process, and one
+   * at least has to: nothing else ends a queued operation whose last attempt was lost.
+   */
   readonly recovery?: RecoveryOptions | false;
   /**
    * Calls at work in this process at the same time. More are answered 503 with `Retry-After` before anything is begun, so

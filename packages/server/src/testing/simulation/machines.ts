@@ -52,6 +52,8 @@ export function startMachine(room: MachineRoom, name: string, deployment: number
     wallOffset: random.between(-5_000, 5_000),
   };
   const orphansEveryMs = random.pick([150, 400, 1_000]);
+  // `false` leaves it to another process: one at least sweeps. Nothing else ends queued work whose last attempt was lost.
+  const sweeps = works && queue !== undefined;
   const layers: Layer[] = redis !== undefined && random.chance(0.7) ? [redis.layerOf(owner)] : [];
   const semel = world.as(owner, () =>
     createSemel({
@@ -60,7 +62,7 @@ export function startMachine(room: MachineRoom, name: string, deployment: number
       layers: redis !== undefined && random.chance(0.5) ? [createProcessLayer(), ...layers] : layers,
       maxRunning: random.pick([1, 2, 1000, 1000, 1000]),
       maxWaiters: random.pick([1, 1000, 1000]),
-      recovery: random.chance(0.6) ? { orphansEveryMs, retentionEveryMs: 700 } : false,
+      recovery: random.chance(0.6) || sweeps ? { orphansEveryMs, retentionEveryMs: 700 } : false,
     }),
   );
   const machine = { owner, semel, deployment };

@@ -30,6 +30,10 @@ export const QUEUED_MISTAKES = {
     found: 'stuck: accepted',
     store: mistaken((right) => ({ queue: { ...right.queue, stranded: async () => [] } })),
   },
+  'a last attempt that was lost is nobody’s business': {
+    found: 'stuck: accepted',
+    store: mistaken(() => ({ sweepOrphans: async () => ({ examined: 0, changed: [], complete: true }) })),
+  },
   'whatever failed is tried again': {
     found: 'two charges',
     store: mistaken((right) => ({

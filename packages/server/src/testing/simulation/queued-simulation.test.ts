@@ -36,6 +36,7 @@ describe('seeds that once failed hold', () => {
   test.each([
     [4399, 'a lost attempt was given a job under an id that the queue had seen and lost'],
     [4803, 'a lost attempt was given a job under an id that the queue had seen and lost'],
+    [1630, 'a last attempt was lost where no process swept: requests leave it to the sweep'],
   ])('%i: %s', async (seed) => {
     const { violation } = await simulate(seed, { queued: true });
     if (violation !== undefined) expect.fail(await story(seed));
