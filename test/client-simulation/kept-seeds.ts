@@ -12,4 +12,5 @@ export const KEPT_SEEDS: readonly (readonly [seed: number, once: string, profile
   [2400, 'resume() hung on a write that never ended'],
   [2420, 'a call hung on a write that never ended'],
   [1401, 'a retry left a night later than it was begun, with the age that its key had had then', 'nights'],
+  [570, 'two tabs were at one accepted operation, and both sent the call again for its answer', 'queued'],
 ];

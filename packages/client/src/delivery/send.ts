@@ -92,7 +92,11 @@ async function run<T>(
   action.lost = status !== 'completed' && status !== 'rejected';
   const isKept = action.lost || (keyProblem && intent !== undefined);
   const close = async () => {
-    if (isKept) return entry.isDone || journal.update(record(status === 'accepted' ? status : 'unknown'));
+    if (isKept) {
+      if (entry.isDone) return;
+      // Handed out, it's nobody's: no other tab is to wait for one that has stopped asking.
+      return journal.update({ ...record(status === 'accepted' ? status : 'unknown'), owner: undefined });
+    }
     if (status === 'completed' && intent !== undefined) return journal.update(record(status));
     if (signal.aborted) {
       // Given up before the journal had answered, it may be somebody else's; and an intent's record that isn't sent yet

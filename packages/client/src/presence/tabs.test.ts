@@ -60,6 +60,39 @@ describe.each([
     expect([...one.types(), ...two.types()]).not.toContain('wait');
   });
 
+  it('that run one intent ask about accepted work once: the second sleeps until the first has its outcome', async () => {
+    await using server = await startServer();
+    const open = browser(server, options);
+    const [one, two] = [open(), open()];
+    const payout = ({ trpc, semel }: typeof one) =>
+      outcomeOf(() => trpc.payouts.create.mutate(order, { context: { intent: semel.intent('payout') } }));
+    const first = payout(one);
+    await until(() => one.types().includes('accepted'));
+    await until(async () => (await one.semel.pending())[0]?.state === 'accepted');
+    const second = payout(two);
+    await until(() => two.types().includes('joined') || two.types().includes('attempt'));
+    expect(two.types()).toEqual(['joined']);
+    server.finishPayouts();
+    expect(await first).toMatchObject({ status: 'completed', data: { id: 'payout-1' } });
+    expect(await second).toMatchObject({ status: 'completed', data: { id: 'payout-1' } });
+    expect(two.types()).not.toContain('accepted');
+    expect(server.executions).toHaveLength(1);
+  });
+
+  it('that don’t wait for accepted work don’t wait for each other: who hands it out isn’t at it any more', async () => {
+    await using server = await startServer();
+    const open = browser(server, options);
+    const more = { accepted: { wait: false } };
+    const [one, two] = [open(more), open(more)];
+    const payout = ({ trpc, semel }: typeof one) =>
+      outcomeOf(() => trpc.payouts.create.mutate(order, { context: { intent: semel.intent('payout') } }));
+    expect(await payout(one)).toMatchObject({ status: 'accepted' });
+    await expect.poll(() => one.semel.pending()).toMatchObject([{ state: 'accepted', owner: undefined }]);
+    expect(await payout(two)).toMatchObject({ status: 'accepted' });
+    expect(two.types()).not.toContain('joined');
+    expect(server.executions).toHaveLength(1);
+  });
+
   it('that click in the same instant send one key', async () => {
     await using server = await startServer();
     const open = browser(server, options);

@@ -58,7 +58,8 @@ export function browserTabs(options: BrowserTabsOptions = {}): Tabs {
   globalThis.addEventListener?.('pageshow', onPageShow);
 
   const isOthers = (record: Held | undefined): record is Held & { owner: string } =>
-    record?.state === 'sending' && !!record.owner && record.owner !== id;
+    // Who polls what was accepted is at it too: it sends the call again for its answer.
+    (record?.state === 'sending' || record?.state === 'accepted') && !!record.owner && record.owner !== id;
 
   return {
     id,
