@@ -32,6 +32,7 @@ function rig(
   let forgetful = false;
   let unread = 0;
   let reads = Number.NaN;
+  const recorded = Promise.withResolvers<void>();
   let meanwhile = async (): Promise<void> => {};
   const store: Store<never> = {
     ...(memory as unknown as Store<never>),
@@ -46,6 +47,11 @@ function rig(
     },
     queue: {
       ...(memory.queue as unknown as Store<never>['queue']),
+      async recordProgress(...given) {
+        const result = await memory.queue.recordProgress(...given);
+        recorded.resolve();
+        return result;
+      },
       async progress(id) {
         if (++reads === 2) await meanwhile();
         return memory.queue.progress(id);
@@ -91,6 +97,8 @@ function rig(
       forgetful = now;
     },
     unread: () => unread,
+    /** The first progress is stored. */
+    recorded: recorded.promise,
     /** Once, before the second time that a look reads the progress of what is being worked on. */
     inTheMiddle(work: () => Promise<void>) {
       meanwhile = () => {
@@ -226,22 +234,20 @@ test('an outage between the look and the rest of the answer ends no subscription
 });
 
 test('progress that comes in the middle of a look is told once', async () => {
-  const stored = Promise.withResolvers<void>();
   const go = Promise.withResolvers<void>();
   const work = async (operation: Operation): Promise<string> => {
     await go.promise;
-    await operation.progress({ done: 1 });
-    stored.resolve();
+    operation.progress({ done: 1 });
     await end.promise;
     return 'done';
   };
   const end = Promise.withResolvers<void>();
-  const { send, watch, startWorker, inTheMiddle } = rig({ work });
+  const { send, watch, startWorker, inTheMiddle, recorded } = rig({ work });
   const updates = await watch({ operationId: await send() });
   expect(await stateOf(updates)).toBe('accepted');
   inTheMiddle(async () => {
     go.resolve();
-    await stored.promise;
+    await recorded;
   });
   startWorker();
   const told: unknown[] = [];
