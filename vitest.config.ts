@@ -11,10 +11,11 @@ const conditions = ['@semel/source', ...defaultServerConditions];
 const LONG = [
   'apps/reference-server/src/enrollments/crash.test.ts',
   'packages/store-postgres/src/batching/describe-store.test.ts',
+  'packages/store-postgres/src/jobs/describe-jobs.test.ts',
   'packages/store-postgres/src/pgbouncer.test.ts',
   'packages/store-redis/src/{describe-store,failover}.test.ts',
   'packages/testing/src/contract/wrong-servers.test.ts',
-  'test/browser/random.test.ts',
+  'test/browser/{checkout,firefox,kill-points,random,react,tabs}.test.ts',
   'test/burst/**',
   'test/crash/{crash-points,queued-*}.test.ts',
   'test/frameworks/fuzz.test.ts',
