@@ -15,4 +15,9 @@ export {
 } from '../../packages/server/src/testing/simulation/seed-threads.ts';
 export { type StoreWire, storeAcross } from '../../packages/server/src/testing/simulation/store-wire.ts';
 export { takeOverTime } from '../../packages/server/src/testing/simulation/virtual-time.ts';
-export { createWorld, type Owner, type World } from '../../packages/server/src/testing/simulation/world.ts';
+export {
+  createWorld,
+  newOwner,
+  type Owner,
+  type World,
+} from '../../packages/server/src/testing/simulation/world.ts';

@@ -1,6 +1,13 @@
 import { createSemel } from '@semel/server';
 import { type Arrived, type Counter, overHttp, overTrpc, type Replied } from './counter.ts';
-import { type FakeQueue, type Owner, type Provider, type StoreWire, storeAcross } from './engine.ts';
+import {
+  type FakeQueue,
+  newOwner,
+  type Owner,
+  type Provider,
+  type StoreWire,
+  storeAcross,
+} from './engine.ts';
 import { type Books, handlersOf } from './handlers.ts';
 import type { Profile } from './profile.ts';
 
@@ -94,13 +101,7 @@ export function createShop(options: ShopOptions): Shop {
 function startMachine({ wire, profile, queue }: ShopOptions, books: Books, name: string): Machine {
   const { world } = wire;
   const { random } = world;
-  const owner: Owner = {
-    name,
-    alive: true,
-    pausedUntil: 0,
-    monotonicOffset: random.between(0, 100_000),
-    wallOffset: random.between(-5_000, 5_000),
-  };
+  const owner = newOwner(name, random);
   return world.as(owner, () => {
     const semel = createSemel({
       store: storeAcross(wire, owner),

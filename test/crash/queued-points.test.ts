@@ -240,13 +240,11 @@ describe("killed at any await, a worker of work that must not be run again blind
         expect((await requestsFor(key)).length, point).toBeLessThanOrEqual(1);
       }
       const decided = points.filter((p) => ![...NOT_BEGUN, ...COMMITTED, ...EITHER].includes(p));
-      // A job that came back may be given to a later worker that is to die: then it is that one's operation that is left
-      // unknown, instead of its own. Seldom, and one for one.
-      const strays = unknown.filter((point) => NOT_BEGUN.includes(point));
-      const spared = decided.filter((point) => !unknown.includes(point));
-      expect(strays.length, strays.join()).toBeLessThanOrEqual(2);
-      expect(spared.length, spared.join()).toBeLessThanOrEqual(strays.length);
-      expect(unknown.filter((point) => COMMITTED.includes(point))).toEqual([]);
+      // A worker that dies as its job ends may have fetched, and begun, the next: of those that died too early to begin theirs.
+      const alsoBegun = unknown.filter((point) => NOT_BEGUN.includes(point));
+      const endings = points.filter((point) => point.startsWith('end of job'));
+      expect(alsoBegun.length, alsoBegun.join()).toBeLessThanOrEqual(endings.length);
+      expect(unknown.filter((point) => !alsoBegun.includes(point)).toSorted()).toEqual(decided.toSorted());
     },
   );
 });

@@ -95,29 +95,22 @@ test('without a Redis it knows nothing, and says so once', async () => {
   expect(reports).toEqual(['opened']);
 });
 
-test('one purge that Redis did not hear of opens the breaker, and is told before Redis is asked again', async () => {
-  const reports: string[] = [];
-  const { layer } = await open({ timeoutMs: 200 });
-  layer.watch(({ kind }) => reports.push(kind));
-  const it = operation();
-  await layer.keep(it, 'text', MINUTE);
-  redis.pause();
-  await layer.forget(it, MINUTE);
-  redis.resume();
-  await expect.poll(() => reports, PATIENCE).toEqual(['opened', 'closed']);
-  expect(await layer.ask(it, bob, MINUTE)).toEqual({ kind: 'none', held: false });
-});
-
-test('a purge that Redis did not hear of is told before it is asked again', async () => {
-  const reports: string[] = [];
-  const { layer } = await open({ timeoutMs: 200 });
-  layer.watch(({ kind }) => reports.push(kind));
-  const it = operation();
-  await layer.keep(it, 'text', MINUTE);
-  redis.pause();
-  await Promise.all(Array.from({ length: 3 }, () => layer.ask(operation(), alice, MINUTE)));
-  await layer.forget(it, MINUTE);
-  redis.resume();
-  await expect.poll(() => reports, PATIENCE).toEqual(['opened', 'closed']);
-  expect(await layer.ask(it, bob, MINUTE)).toEqual({ kind: 'none', held: false });
-});
+test.each([
+  ['nobody had missed until then', 0],
+  ['was known to be away', 3],
+])(
+  'a purge that a Redis did not hear of, which %s, is told before it is asked again',
+  async (_, failures) => {
+    const reports: string[] = [];
+    const { layer } = await open({ timeoutMs: 200 });
+    layer.watch(({ kind }) => reports.push(kind));
+    const it = operation();
+    await layer.keep(it, 'text', MINUTE);
+    redis.pause();
+    await Promise.all(Array.from({ length: failures }, () => layer.ask(operation(), alice, MINUTE)));
+    await layer.forget(it, MINUTE);
+    redis.resume();
+    await expect.poll(() => reports, PATIENCE).toEqual(['opened', 'closed']);
+    expect(await layer.ask(it, bob, MINUTE)).toEqual({ kind: 'none', held: false });
+  },
+);

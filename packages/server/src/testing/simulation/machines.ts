@@ -16,7 +16,7 @@ import type { Judge } from './judge.ts';
 import type { Procedure } from './procedures.ts';
 import { ProviderSilent } from './provider.ts';
 import { type StoreWire, storeAcross } from './store-wire.ts';
-import type { Owner } from './world.ts';
+import { newOwner, type Owner } from './world.ts';
 
 /** One server process: an engine of its own, clocks of its own, and a line to the store. */
 export interface Machine {
@@ -44,13 +44,7 @@ export function startMachine(room: MachineRoom, name: string, deployment: number
   const { wire, redis, queue } = room;
   const { world } = wire;
   const { random } = world;
-  const owner: Owner = {
-    name,
-    alive: true,
-    pausedUntil: 0,
-    monotonicOffset: random.between(0, 100_000),
-    wallOffset: random.between(-5_000, 5_000),
-  };
+  const owner = newOwner(name, random);
   const orphansEveryMs = random.pick([150, 400, 1_000]);
   // `false` leaves it to another process: one at least sweeps. Nothing else ends queued work whose last attempt was lost.
   const sweeps = works && queue !== undefined;

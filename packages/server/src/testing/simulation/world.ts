@@ -11,6 +11,15 @@ export interface Owner {
   wallOffset: number;
 }
 
+/** A process whose clocks show what they like. */
+export const newOwner = (name: string, random: World['random']): Owner => ({
+  name,
+  alive: true,
+  pausedUntil: 0,
+  monotonicOffset: random.between(0, 100_000),
+  wallOffset: random.between(-5_000, 5_000),
+});
+
 export interface Due {
   at: number;
   readonly order: number;
