@@ -16,10 +16,6 @@ export const JUDGING_OPTIONS = { ...DECIDING_OPTIONS, seen: { type: 'string' } }
 export const JUDGING_HELP = `${DECIDING_HELP}  --seen <version>     as show told it: if anything has happened to the operation since, nothing is changed
 `;
 
-/** @throws CommandError for a version that is none */
-export const seenVersion = (values: { readonly seen?: string | undefined }): number | undefined =>
-  values.seen === undefined ? undefined : wholeNumber('seen', values.seen, 1, 2_147_483_647);
-
 const PREFIX = 'operator:';
 
 /** @throws CommandError without a reason: nobody can explain it a year later */
@@ -36,6 +32,16 @@ export function decidedBy(values: {
     throw new CommandError('who? --as <your name>: it is kept for the audit');
   }
   return { actor: name.startsWith(PREFIX) ? name : PREFIX + name, reason };
+}
+
+/** @throws CommandError also for a version that is none */
+export function judgedBy(
+  values: Parameters<typeof decidedBy>[0] & { readonly seen?: string | undefined },
+): Pick<DecidedBy, 'actor' | 'reason' | 'version'> {
+  const by = decidedBy(values);
+  return values.seen === undefined
+    ? by
+    : { ...by, version: wholeNumber('seen', values.seen, 1, 2_147_483_647) };
 }
 
 function systemUser(): string | undefined {

@@ -1,6 +1,6 @@
 import { parsed } from '../arguments.ts';
 import type { Command } from '../command.ts';
-import { decidedBy, JUDGING_HELP, JUDGING_OPTIONS, seenVersion } from './actor.ts';
+import { JUDGING_HELP, JUDGING_OPTIONS, judgedBy } from './actor.ts';
 import { requireKey, tell } from './decide.ts';
 import { COMMON_OPTIONS, onlyId, withSemel } from './with-semel.ts';
 
@@ -19,17 +19,11 @@ export const cancelCommand: Command = {
   async run(args, terminal) {
     const { values, positionals } = parsed(args, { ...COMMON_OPTIONS, ...JUDGING_OPTIONS });
     const id = onlyId(positionals, 'cancel');
-    const by = decidedBy(values);
-    const version = seenVersion(values);
+    const by = judgedBy(values);
     return withSemel(values, terminal, async (semel, settings) => {
-      const telling = { semel, settings, terminal, json: values.json, seen: version };
+      const telling = { semel, settings, terminal, json: values.json, seen: by.version };
       await requireKey(telling, id);
-      return tell(
-        telling,
-        'cancel',
-        id,
-        await semel.decisions.cancel(id, version === undefined ? by : { ...by, version }),
-      );
+      return tell(telling, 'cancel', id, await semel.decisions.cancel(id, by));
     });
   },
 };

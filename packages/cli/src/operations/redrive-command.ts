@@ -1,7 +1,7 @@
 import type { Semel } from '@semel/server';
 import { parsed, wholeNumber } from '../arguments.ts';
 import { type Command, CommandError } from '../command.ts';
-import { decidedBy, JUDGING_HELP, JUDGING_OPTIONS, seenVersion } from './actor.ts';
+import { JUDGING_HELP, JUDGING_OPTIONS, judgedBy } from './actor.ts';
 import { tell } from './decide.ts';
 import { redriveAll } from './redrive-all.ts';
 import { requireQueue } from './require-queue.ts';
@@ -43,9 +43,8 @@ export const redriveCommand: Command = {
   help,
   async run(args, terminal) {
     const { values, positionals } = parsed(args, OPTIONS);
-    const by = decidedBy(values);
+    const by = judgedBy(values);
     const how = { ...by, grantAttempts: wholeNumber('grant', values.grant, 1, 100) };
-    const version = seenVersion(values);
     const needs = { jobs: true };
     if (!values.all) {
       for (const name of ['state', 'procedure', 'scope', 'limit'] as const) {
@@ -58,9 +57,8 @@ export const redriveCommand: Command = {
         terminal,
         async (semel, settings) => {
           if (await isQueued(semel, id)) await requireQueue(settings);
-          const telling = { semel, settings, terminal, json: values.json, seen: version };
-          const one = version === undefined ? how : { ...how, version };
-          return tell(telling, 'redrive', id, await semel.decisions.redrive(id, one));
+          const telling = { semel, settings, terminal, json: values.json, seen: by.version };
+          return tell(telling, 'redrive', id, await semel.decisions.redrive(id, how));
         },
         needs,
       );
@@ -68,7 +66,7 @@ export const redriveCommand: Command = {
     if (positionals.length > 0) {
       throw new CommandError(`either one operation or --all, not also ${positionals.join(', ')}`);
     }
-    if (version !== undefined)
+    if (by.version !== undefined)
       throw new CommandError('--seen is for one operation; --all decides about each as it lists it');
     const states = statesFrom(values.state) ?? ['dead'];
     const wrong = states.find((state) => state !== 'dead' && state !== 'suspended');

@@ -1,6 +1,6 @@
 import { parsed } from '../arguments.ts';
 import type { Command } from '../command.ts';
-import { decidedBy, JUDGING_HELP, JUDGING_OPTIONS, seenVersion } from './actor.ts';
+import { JUDGING_HELP, JUDGING_OPTIONS, judgedBy } from './actor.ts';
 import { tell } from './decide.ts';
 import { COMMON_OPTIONS, onlyId, withSemel } from './with-semel.ts';
 
@@ -20,16 +20,10 @@ export const releaseCommand: Command = {
   async run(args, terminal) {
     const { values, positionals } = parsed(args, { ...COMMON_OPTIONS, ...JUDGING_OPTIONS });
     const id = onlyId(positionals, 'release');
-    const by = decidedBy(values);
-    const version = seenVersion(values);
+    const by = judgedBy(values);
     return withSemel(values, terminal, async (semel, settings) => {
-      const telling = { semel, settings, terminal, json: values.json, seen: version };
-      return tell(
-        telling,
-        'release',
-        id,
-        await semel.decisions.release(id, version === undefined ? by : { ...by, version }),
-      );
+      const telling = { semel, settings, terminal, json: values.json, seen: by.version };
+      return tell(telling, 'release', id, await semel.decisions.release(id, by));
     });
   },
 };

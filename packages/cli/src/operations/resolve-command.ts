@@ -4,7 +4,7 @@ import type { OperatorResolution } from '@semel/server';
 import { createOutcomeCodec } from '@semel/server/adapter';
 import { parsed } from '../arguments.ts';
 import { type Command, CommandError, type Terminal, textOf } from '../command.ts';
-import { decidedBy, JUDGING_HELP, JUDGING_OPTIONS, seenVersion } from './actor.ts';
+import { JUDGING_HELP, JUDGING_OPTIONS, judgedBy } from './actor.ts';
 import { requireKey, tell } from './decide.ts';
 import { COMMON_OPTIONS, onlyId, withSemel } from './with-semel.ts';
 
@@ -37,18 +37,12 @@ export const resolveCommand: Command = {
   async run(args, terminal) {
     const { values, positionals } = parsed(args, OPTIONS);
     const id = onlyId(positionals, 'resolve');
-    const by = decidedBy(values);
-    const version = seenVersion(values);
+    const by = judgedBy(values);
     const resolution = await resolutionFrom(values, terminal);
     return withSemel(values, terminal, async (semel, settings) => {
-      const telling = { semel, settings, terminal, json: values.json, seen: version };
+      const telling = { semel, settings, terminal, json: values.json, seen: by.version };
       await requireKey(telling, id);
-      return tell(
-        telling,
-        'resolve',
-        id,
-        await semel.decisions.resolve(id, resolution, version === undefined ? by : { ...by, version }),
-      );
+      return tell(telling, 'resolve', id, await semel.decisions.resolve(id, resolution, by));
     });
   },
 };
