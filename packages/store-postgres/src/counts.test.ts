@@ -2,6 +2,7 @@ import type { Store } from '@semel/server/store';
 import { createTcpProxy, type TcpProxy } from '@semel/testing/faults';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { PgFlight } from './connections/pg-flight.ts';
 import { createPostgresStore } from './store.ts';
 import {
   atomicRequest,
@@ -46,8 +47,9 @@ beforeEach(async () => {
   });
   const query = pg.Client.prototype.query;
   vi.spyOn(pg.Client.prototype, 'query').mockImplementation(function (this: pg.Client, ...args: unknown[]) {
-    const [config] = args;
-    sent.push(typeof config === 'string' ? config : (config as { text: string }).text);
+    const [asked] = args;
+    if (asked instanceof PgFlight) sent.push(...asked.queries.map(([{ text }]) => text));
+    else sent.push(typeof asked === 'string' ? asked : (asked as { text: string }).text);
     return Reflect.apply(query, this, args) as unknown;
   } as never);
 });

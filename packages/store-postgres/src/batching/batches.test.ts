@@ -1,8 +1,8 @@
 import type { Claim, Settlement } from '@semel/server/store';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { textArray } from '../connections/array-literal.ts';
 import { COMPLETED, createFixture, FAILED, type Fixture, random, request } from '../testing/fixture.ts';
-import { textArray } from './array-literal.ts';
 import type { BatchingKnobs } from './writes.ts';
 
 let db: Fixture;

@@ -1,8 +1,8 @@
 import type { ClaimRequest } from '@semel/server/store';
+import { numberArray, textArray } from '../connections/array-literal.ts';
 import type { Control } from '../connections/pools.ts';
 import type { Statements } from '../statements/all.ts';
 import { requestValues } from '../statements/record.ts';
-import { numberArray, textArray } from './array-literal.ts';
 import { type Kind, SINGLY } from './gathering.ts';
 import { onePerOperation } from './one-per-operation.ts';
 

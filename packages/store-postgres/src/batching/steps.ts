@@ -1,7 +1,7 @@
 import type { Claim, StepRecord } from '@semel/server/store';
+import { numberArray, textArray } from '../connections/array-literal.ts';
 import type { Control } from '../connections/pools.ts';
 import type { Statements } from '../statements/all.ts';
-import { numberArray, textArray } from './array-literal.ts';
 import { type Kind, SINGLY } from './gathering.ts';
 
 export interface StepCall {

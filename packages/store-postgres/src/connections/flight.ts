@@ -1,72 +1,82 @@
-import type { Duplex } from 'node:stream';
 import type { AtomicRequest } from '@semel/server/store';
 import type pg from 'pg';
-import type { Statement } from '../statements/statement.ts';
+import { type Statement, statement } from '../statements/statement.ts';
+import { type Connection, PgFlight } from './pg-flight.ts';
 
 export type Row = readonly unknown[];
-export type Answer = PromiseSettledResult<pg.QueryArrayResult<unknown[]>>;
+export type Value = string | number | boolean | readonly string[] | readonly number[] | null | undefined;
 
-/** One query of a flight: SQL without parameters, or a statement with its values. */
-export type Query = string | readonly [Statement, readonly unknown[]];
+/** A statement with its values. */
+export type Query = readonly [Statement, readonly Value[]];
 
-/** Sends one query. Rows come as arrays: the statements name their columns in order. */
-export type Send = (client: pg.ClientBase, query: Query) => Promise<pg.QueryArrayResult<unknown[]>>;
+/** What one query came to. */
+export interface Answer {
+  readonly rows: readonly Row[];
+  /** What Postgres says was done: COMMIT may answer ROLLBACK. */
+  readonly command: string;
+}
+
+/** What a flight came to. After an error nothing that follows it in the flight was done. */
+export interface Landed {
+  /** As far as it came, in the order of the queries. */
+  readonly answers: readonly Answer[];
+  /** `undefined` when all were answered. */
+  readonly error: unknown;
+}
+
+/**
+ * Sends queries in one flight: they leave in one packet, and are answered together. Several without BEGIN are one
+ * transaction. Never rejects.
+ */
+export type Send = (client: pg.ClientBase, ...queries: readonly Query[]) => Promise<Landed>;
 
 /**
  * @param timeoutMs a network that swallows an answer and says nothing would otherwise hold its caller for ever, COMMIT's
  *   included. pg breaks the connection then, and what became of the COMMIT is found out on another one.
  */
 export function createSend(preparedStatements: boolean, timeoutMs: number): Send {
-  const how = { rowMode: 'array' as const, query_timeout: timeoutMs };
-  return (client, query) => {
-    if (typeof query === 'string') return client.query({ text: query, ...how });
-    const [{ name, text }, values] = query;
-    const config = { text, values: values as unknown[], ...how };
-    return client.query(preparedStatements ? { ...config, name } : config);
-  };
+  return (client, ...queries) =>
+    new Promise((landed) => {
+      try {
+        const query = new PgFlight(queries, { preparedStatements, timeoutMs, landed });
+        client.query(query as unknown as pg.Submittable);
+      } catch (error) {
+        landed({ answers: [], error }); // a value that can't be sent
+      }
+    });
 }
 
-/**
- * Sends several queries in one flight and waits for all answers. Postgres works them off in order; after an error
- * inside a transaction the following ones are refused (25P02) and COMMIT answers ROLLBACK.
- */
-export function flight(send: Send, client: pg.ClientBase, queries: readonly Query[]): Promise<Answer[]> {
-  // One packet instead of one per message.
-  const stream = streamOf(client);
-  stream?.cork();
-  try {
-    return Promise.allSettled(queries.map((query) => send(client, query)));
-  } finally {
-    stream?.uncork();
-  }
+/** The first row that the query at this place was answered with. */
+export const rowOf = ({ answers }: Pick<Landed, 'answers'>, index: number): Row | undefined =>
+  answers.at(index)?.rows[0];
+
+/** The rows of a flight of one. @throws what Postgres refused it with */
+export async function rowsOf(landing: Promise<Landed>): Promise<readonly Row[]> {
+  const { answers, error } = await landing;
+  if (error !== undefined) throw error;
+  return answers[0]?.rows ?? [];
 }
 
-export function streamOf(client: pg.ClientBase): Duplex | undefined {
-  return (client as { connection?: { stream?: Duplex } }).connection?.stream;
+/** Why a flight that ended with COMMIT didn't; `undefined` when it did. */
+export function notCommitted({ answers, error }: Landed): unknown {
+  return error ?? (answers.at(-1)?.command === 'COMMIT' ? undefined : new Error('COMMIT answered ROLLBACK'));
 }
+
+export function connectionOf(client: pg.ClientBase): Connection | undefined {
+  return (client as { connection?: Connection }).connection;
+}
+
+// In their names in capitals too: what looks for them on the wire finds them.
+const BEGIN: Record<NonNullable<AtomicRequest['isolation']>, Query> = {
+  'read committed': [statement('BEGIN', 'BEGIN ISOLATION LEVEL read committed'), []],
+  'repeatable read': [statement('BEGIN', 'BEGIN ISOLATION LEVEL repeatable read'), []],
+  serializable: [statement('BEGIN', 'BEGIN ISOLATION LEVEL serializable'), []],
+};
+export const COMMIT: Query = [statement('COMMIT', 'COMMIT'), []];
+export const ROLLBACK: Query = [statement('ROLLBACK', 'ROLLBACK'), []];
 
 /**
  * Never the server's default: in a stricter one every renewal of the lease would make the settlement of the same
  * operation a serialization failure.
  */
-export function begin(isolation: AtomicRequest['isolation'] = 'read committed'): string {
-  return `BEGIN ISOLATION LEVEL ${isolation}`;
-}
-
-/** The first refusal of a flight: those after it only follow from it. */
-export function firstError(
-  answers: readonly Answer[],
-): { readonly error: unknown; readonly index: number } | undefined {
-  for (const [index, answer] of answers.entries()) {
-    if (answer.status === 'rejected') return { error: answer.reason, index };
-  }
-  return undefined;
-}
-
-export function rowOf(answer: Answer | undefined): Row | undefined {
-  return answer?.status === 'fulfilled' ? answer.value.rows[0] : undefined;
-}
-
-export function commandOf(answer: Answer | undefined): string | undefined {
-  return answer?.status === 'fulfilled' ? answer.value.command : undefined;
-}
+export const begin = (isolation: AtomicRequest['isolation'] = 'read committed'): Query => BEGIN[isolation];

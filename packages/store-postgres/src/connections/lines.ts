@@ -1,20 +1,19 @@
 import pg from 'pg';
-import type { Statement } from '../statements/statement.ts';
 import { isUseless, refused, unavailable } from './failures.ts';
-import { type Row, type Send, streamOf } from './flight.ts';
+import { connectionOf, type Query, type Row, rowsOf, type Send } from './flight.ts';
 
 /**
  * A few connections that all readers share, several look-ups in flight on each (measured: two of them carry 1.3 to 2
  * times what a pool of ten does). Only for statements that never wait for a lock: one that did would hold up the rest.
  */
 export interface Lines {
-  read(statement: Statement, values: readonly unknown[]): Promise<readonly Row[]>;
+  read(...query: Query): Promise<readonly Row[]>;
   close(): Promise<void>;
 }
 
 /** What is asked on a line until the event loop has read all that has arrived leaves in one write: writing is dear. */
 function gather(client: pg.Client): void {
-  const stream = streamOf(client);
+  const stream = connectionOf(client)?.stream;
   if (stream === undefined || stream.writableCorked > 0) return;
   stream.cork();
   setImmediate(() => stream.uncork());
@@ -54,7 +53,7 @@ export function createLines(
   }
 
   return {
-    async read(statement, values) {
+    async read(...query) {
       turn = (turn + 1) % count;
       const mine = turn;
       for (let tries = 1; ; tries++) {
@@ -69,7 +68,7 @@ export function createLines(
         }
         try {
           gather(client);
-          return (await send(client, [statement, values])).rows;
+          return await rowsOf(send(client, query));
         } catch (error) {
           if (!isUseless(error)) throw refused(error);
           // Reads may be asked again: once, on a new connection (this one may have died of old age).

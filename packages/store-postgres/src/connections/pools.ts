@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { isConnectionLoss, isRetryable, isUseless, refused, unavailable } from './failures.ts';
-import { type Answer, begin, firstError, flight, type Query, type Row, type Send } from './flight.ts';
+import { begin, COMMIT, type Landed, type Query, ROLLBACK, type Row, rowsOf, type Send } from './flight.ts';
 
 export function createPool(config: pg.PoolConfig, max: number, onError: (error: unknown) => void): pg.Pool {
   const pool = new pg.Pool({ ...config, max });
@@ -24,7 +24,7 @@ export interface Control {
    */
   run(query: Query): Promise<readonly Row[]>;
   /** Several statements in one flight, on one connection; with BEGIN and COMMIT a transaction. Not asked again. */
-  fly(queries: readonly Query[]): Promise<Answer[]>;
+  fly(...queries: readonly Query[]): Promise<Landed>;
   /** A transaction with decisions in it. */
   transaction<T>(work: (ask: (query: Query) => Promise<readonly Row[]>) => Promise<T>): Promise<T>;
   close(): Promise<void>;
@@ -44,7 +44,7 @@ export function createControl(pool: pg.Pool, send: Send): Control {
       for (let tries = 1; ; tries++) {
         const client = await connect();
         try {
-          const { rows } = await send(client, query);
+          const rows = await rowsOf(send(client, query));
           giveBack(client);
           return rows;
         } catch (error) {
@@ -55,22 +55,22 @@ export function createControl(pool: pg.Pool, send: Send): Control {
         }
       }
     },
-    async fly(queries) {
+    async fly(...queries) {
       const client = await connect();
-      const answers = await flight(send, client, queries);
-      giveBack(client, firstError(answers)?.error);
-      return answers;
+      const landed = await send(client, ...queries);
+      giveBack(client, landed.error);
+      return landed;
     },
     async transaction(work) {
       const client = await connect();
       try {
-        await send(client, begin());
-        const result = await work(async (query) => (await send(client, query)).rows);
-        await send(client, 'COMMIT');
+        await rowsOf(send(client, begin()));
+        const result = await work((query) => rowsOf(send(client, query)));
+        await rowsOf(send(client, COMMIT));
         giveBack(client);
         return result;
       } catch (error) {
-        if (!isConnectionLoss(error)) await send(client, 'ROLLBACK').catch(() => {});
+        if (!isConnectionLoss(error)) await send(client, ROLLBACK);
         giveBack(client, error);
         throw refused(error);
       }

@@ -1,5 +1,5 @@
 import type { Claim, Store } from '@semel/server/store';
-import { begin, firstError } from '../connections/flight.ts';
+import { begin, COMMIT } from '../connections/flight.ts';
 import type { Lines } from '../connections/lines.ts';
 import type { Control } from '../connections/pools.ts';
 import type { Statements } from '../statements/all.ts';
@@ -39,16 +39,14 @@ export function createRenew(control: Control, statements: Statements, lines: Lin
     );
     const locked = left.filter((claim) => held.has(named(claim.operationId, claim.attempt)));
     if (locked.length === 0) return [];
-    const answers = await control.fly([
+    const { answers, error } = await control.fly(
       begin(),
       [statements.setLockTimeout, [LOCK_TIMEOUT_MS]],
       [statements.renewLocked, values(locked)],
-      'COMMIT',
-    ]);
-    const answer = answers[2];
-    if (firstError(answers) === undefined && answer?.status === 'fulfilled') {
-      return answer.value.rows.map(([operationId, attempt]) => named(operationId, attempt));
-    }
+      COMMIT,
+    );
+    const rows = answers[2]?.rows;
+    if (error === undefined && rows) return rows.map(([operationId, attempt]) => named(operationId, attempt));
     // Still locked and, as far as anybody can see, still held: not overtaken. The next renewal asks again.
     return held;
   }

@@ -8,7 +8,7 @@ import type {
   RecordedPolicy,
   Sighting,
 } from '@semel/server/store';
-import type { Row } from '../connections/flight.ts';
+import type { Row, Value } from '../connections/flight.ts';
 
 /** Between the parts of a packed record: a character that no id, fingerprint or number holds. */
 const SEPARATOR = '\x1f';
@@ -37,7 +37,7 @@ export const SIGHTING = `${PACKED}, o.outcome`;
 export const SIGHTING_WITH_IDENTITY = `${SIGHTING}, o.scope, o.procedure, o.key`;
 
 /** The values of a new operation, $1 to $15, in the order of `NEW_OPERATION`. */
-export function requestValues(request: ClaimRequest): unknown[] {
+export function requestValues(request: ClaimRequest): Value[] {
   const { policy, trace } = request;
   return [
     request.scope,

@@ -9,7 +9,7 @@ import { CLOCK, statement } from './statement.ts';
 export const orphanCursor = (s: string) =>
   statement(
     'orphan_cursor',
-    `SELECT cursor_at::text, cursor_id, stragglers FROM ${s}.sweep WHERE name = 'orphans' FOR UPDATE SKIP LOCKED`,
+    `SELECT cursor_at::text, cursor_id, to_json(stragglers)::text FROM ${s}.sweep WHERE name = 'orphans' FOR UPDATE SKIP LOCKED`,
   );
 
 // In:     $1 and $2 cursor, $3 limit.

@@ -3,9 +3,8 @@ import type pg from 'pg';
 import { isConnectionLoss, RAISED, sqlState, unavailable } from '../connections/failures.ts';
 import {
   begin,
-  commandOf,
-  firstError,
-  flight,
+  COMMIT,
+  notCommitted,
   type Query,
   type Row,
   rowOf,
@@ -28,7 +27,7 @@ interface Plan {
   readonly first: Query;
   readonly timeoutMs: number;
   /** Somebody's code, and what to write after it, by the id of the transaction; `undefined` to leave nothing. */
-  body(tx: pg.ClientBase, row: Row): Promise<((transactionId: unknown) => Query) | undefined>;
+  body(tx: pg.ClientBase, row: Row): Promise<((transactionId: string) => Query) | undefined>;
   /** Whether the body may run, by what `first` answered. @default whenever it answered a row */
   allows?(row: Row): boolean;
 }
@@ -45,15 +44,12 @@ export type Ended =
 export function createAround({ pool, send, statements }: AroundParts) {
   return async function around({ operationId, first, timeoutMs, body, allows }: Plan): Promise<Ended> {
     const limit = timeoutSetting(timeoutMs);
-    const { client, answers } = await open(pool, send, [
-      begin('read committed'),
-      [statements.openTransaction, [limit, operationId]],
-      first,
-    ]).catch((error: unknown) => {
+    const opening: Query = [statements.openTransaction, [limit, operationId]];
+    const { client, ...opened } = await open(pool, send, begin(), opening, first).catch((error: unknown) => {
       throw waitedTooLong(error) ? unavailable(error) : error;
     });
-    const transactionId = rowOf(answers[1])?.[2];
-    const row = rowOf(answers[2]);
+    const transactionId = rowOf(opened, 1)?.[2] as string;
+    const row = rowOf(opened, 2);
     if (row === undefined || allows?.(row) === false) {
       await rollBack(client);
       return { kind: 'refused' };
@@ -61,7 +57,7 @@ export function createAround({ pool, send, statements }: AroundParts) {
 
     const committed: Query = [statements.committed, [transactionId]];
     const loan = lend(client, timeoutMs);
-    let last: ((transactionId: unknown) => Query) | undefined;
+    let last: ((transactionId: string) => Query) | undefined;
     try {
       last = await loan.during(body(loan.tx, row));
     } catch (error) {
@@ -75,13 +71,12 @@ export function createAround({ pool, send, statements }: AroundParts) {
       return { kind: 'undone' };
     }
 
-    const end = await flight(send, client, [last(transactionId), 'COMMIT']);
-    const failure = firstError(end);
-    if (failure === undefined && commandOf(end[1]) === 'COMMIT') {
+    const end = await send(client, last(transactionId), COMMIT);
+    const error = notCommitted(end);
+    if (error === undefined) {
       giveBack(client);
-      return { kind: 'committed', first: row, last: rowOf(end[0]) };
+      return { kind: 'committed', first: row, last: rowOf(end, 0) };
     }
-    const error = failure?.error ?? new Error('COMMIT answered ROLLBACK');
     if (isConnectionLoss(error)) {
       client.release(true);
       return { kind: 'lost', first: row, cause: error };

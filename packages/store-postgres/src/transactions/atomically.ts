@@ -11,7 +11,15 @@ import {
 } from '@semel/server/store';
 import type pg from 'pg';
 import { isConnectionLoss, isIdentityTaken, isRetryable, RAISED, sqlState } from '../connections/failures.ts';
-import { begin, commandOf, firstError, flight, type Query, rowOf, type Send } from '../connections/flight.ts';
+import {
+  begin,
+  COMMIT,
+  notCommitted,
+  type Query,
+  ROLLBACK,
+  rowOf,
+  type Send,
+} from '../connections/flight.ts';
 import { type Control, giveBack } from '../connections/pools.ts';
 import type { Statements } from '../statements/all.ts';
 import { openedFromText, requestValues } from '../statements/record.ts';
@@ -57,11 +65,10 @@ export function createAtomically({ schema, pool, control, send, statements, look
   ): Promise<Once<T>> {
     const lock = lockOf(schema, request);
     const limit = timeoutSetting(request.timeoutMs);
-    const { client, answers, sentAt } = await open(pool, send, [
-      begin(request.isolation),
-      [statements.openAtomic, [limit, lock, request.scope, request.procedure, request.key]],
-    ]);
-    const opened = rowOf(answers[1])?.[0];
+    const { scope, procedure, key } = request;
+    const opening: Query = [statements.openAtomic, [limit, lock, scope, procedure, key]];
+    const { client, answers, sentAt } = await open(pool, send, begin(request.isolation), opening);
+    const opened = rowOf({ answers }, 1)?.[0];
     if (typeof opened !== 'string') {
       await rollBack(client);
       return { kind: 'held' };
@@ -93,21 +100,17 @@ export function createAtomically({ schema, pool, control, send, statements, look
       await rollBack(client);
       throw new TransactionEndedByHandler();
     }
-    const last = await flight(send, client, [
-      ...(afresh
-        ? ['ROLLBACK', begin(request.isolation), [statements.requireLock, [lock, transactionId]] as const]
-        : []),
-      write.query,
-      'COMMIT',
-    ]);
-    const failure = firstError(last);
+    const relock: Query = [statements.requireLock, [lock, transactionId]];
+    const last = await (afresh
+      ? send(client, ROLLBACK, begin(request.isolation), relock, write.query, COMMIT)
+      : send(client, write.query, COMMIT));
     const { operationId, attempt } = write;
-    if (failure === undefined && commandOf(last.at(-1)) === 'COMMIT') {
+    const error = notCommitted(last);
+    if (error === undefined) {
       giveBack(client);
-      const expiresAt = rowOf(last.at(-2))?.at(-1) as number;
+      const expiresAt = rowOf(last, -2)?.at(-1) as number;
       return { kind: 'settled', value: end.value, operationId, attempt, expiresAt };
     }
-    const error = failure?.error ?? new Error('COMMIT answered ROLLBACK');
     if (isConnectionLoss(error)) {
       client.release(true);
       const result = await afterLoss(request, end, found, lock, error);
@@ -154,7 +157,7 @@ export function createAtomically({ schema, pool, control, send, statements, look
     request: AtomicRequest,
     found: Sighting | undefined,
     end: AtomicEnd<unknown>,
-    transactionId: unknown,
+    transactionId: string | null,
   ): { readonly query: Query; readonly operationId: string; readonly attempt: number } {
     const { to, cause, outcome } = end.settlement;
     const first = { operationId: request.operationId, attempt: 1 };

@@ -1,5 +1,5 @@
 import type { Claim, ClaimRequest, OperationRecord, Sighting, Store } from '@semel/server/store';
-import { begin, firstError, rowOf } from '../connections/flight.ts';
+import { begin, COMMIT, rowOf } from '../connections/flight.ts';
 import type { Control } from '../connections/pools.ts';
 import type { Statements } from '../statements/all.ts';
 import { sightingFromRow } from '../statements/record.ts';
@@ -48,15 +48,14 @@ export async function afterLostCommit(
 ): Promise<LostCommit> {
   try {
     return await onNewConnection<LostCommit>(async () => {
-      const answers = await control.fly([
+      const landed = await control.fly(
         begin(),
         [statements.setLockTimeout, [String(LOCK_TIMEOUT_MS)]],
         [statements.fenceOff, [claim.operationId, claim.owner, claim.attempt]],
-        'COMMIT',
-      ]);
-      const failure = firstError(answers);
-      if (failure !== undefined) throw failure.error;
-      const fenced = rowOf(answers[2]) !== undefined;
+        COMMIT,
+      );
+      if (landed.error !== undefined) throw landed.error;
+      const fenced = rowOf(landed, 2) !== undefined;
       const found = await store.find(claim.operationId);
       if (await isCommitted(found)) return { became: 'committed' };
       if (fenced) return { became: 'rolled back' };
@@ -85,16 +84,15 @@ export async function afterLostAtomicCommit(
   const identity = [request.scope, request.procedure, request.key];
   try {
     return await onNewConnection(async () => {
-      const answers = await control.fly([
+      const landed = await control.fly(
         begin(),
         [statements.setLockTimeout, [String(LOCK_TIMEOUT_MS)]],
         [statements.awaitAtomic, [lock]],
         [statements.lookup, identity],
-        'COMMIT',
-      ]);
-      const failure = firstError(answers);
-      if (failure !== undefined) throw failure.error;
-      const row = rowOf(answers[3]);
+        COMMIT,
+      );
+      if (landed.error !== undefined) throw landed.error;
+      const row = rowOf(landed, 3);
       const now = row && sightingFromRow(row, request);
       if (now?.record.owner === request.owner) return { became: 'committed' as const, now };
       const unchanged =
@@ -120,16 +118,15 @@ export async function afterLostDecision(
 ): Promise<'committed' | 'rolled back' | 'unknown'> {
   try {
     return await onNewConnection(async () => {
-      const answers = await control.fly([
+      const landed = await control.fly(
         begin(),
         [statements.setLockTimeout, [String(LOCK_TIMEOUT_MS)]],
         [statements.awaitDecision, [operationId]],
         [statements.decidedBy, [operationId, token]],
-        'COMMIT',
-      ]);
-      const failure = firstError(answers);
-      if (failure !== undefined) throw failure.error;
-      return rowOf(answers[3]) === undefined ? ('rolled back' as const) : ('committed' as const);
+        COMMIT,
+      );
+      if (landed.error !== undefined) throw landed.error;
+      return rowOf(landed, 3) === undefined ? ('rolled back' as const) : ('committed' as const);
     });
   } catch {
     return 'unknown';

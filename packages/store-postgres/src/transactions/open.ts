@@ -1,14 +1,14 @@
 import { TransactionEndedByHandler } from '@semel/server/store';
 import type pg from 'pg';
 import { isReadOnly, isSpoilt, isUseless, refused, unavailable } from '../connections/failures.ts';
-import { type Answer, firstError, flight, type Query, rowOf, type Send } from '../connections/flight.ts';
+import { type Landed, type Query, ROLLBACK, rowOf, type Send } from '../connections/flight.ts';
 import { giveBack } from '../connections/pools.ts';
 import type { Loan } from './lend.ts';
 
 /** A transaction that a body may run in. */
 export interface Opened {
   readonly client: pg.PoolClient;
-  readonly answers: readonly Answer[];
+  readonly answers: Landed['answers'];
   /** When the first flight left, by `performance.now()`: the server's limits can't have begun before. */
   readonly sentAt: number;
 }
@@ -22,23 +22,22 @@ export function timeoutSetting(ms: number): string {
  * The first flight. Nothing has been begun if it fails, so a broken connection (one that died while it was idle) is
  * replaced once, and after that the store is unavailable.
  */
-export async function open(pool: pg.Pool, send: Send, queries: readonly Query[]): Promise<Opened> {
+export async function open(pool: pg.Pool, send: Send, ...queries: readonly Query[]): Promise<Opened> {
   for (let tries = 1; ; tries++) {
     const client = await pool.connect().catch((error: unknown) => {
       throw unavailable(error);
     });
     const sentAt = performance.now();
-    const answers = await flight(send, client, queries);
-    const failure = firstError(answers);
-    if (failure === undefined) return { client, answers, sentAt };
-    const { error } = failure;
+    const { answers, error } = await send(client, ...queries);
+    if (error === undefined) return { client, answers, sentAt };
     if (isUseless(error)) client.release(true);
     else await rollBack(client);
     if (tries === 2 || !isUseless(error)) throw refused(error);
   }
 }
 
-const ROLLBACK = { text: 'ROLLBACK', query_timeout: 5_000 };
+/** Whatever became of the connection's prepared statements. */
+const PLAIN_ROLLBACK = { text: 'ROLLBACK', query_timeout: 5_000 };
 
 /**
  * Ends a transaction whose outcome nobody waits for. A client that can't be brought out of it is destroyed, and one
@@ -46,7 +45,7 @@ const ROLLBACK = { text: 'ROLLBACK', query_timeout: 5_000 };
  */
 export async function rollBack(client: pg.PoolClient, because?: unknown): Promise<void> {
   try {
-    await client.query(ROLLBACK);
+    await client.query(PLAIN_ROLLBACK);
     giveBack(client, isReadOnly(because) || isSpoilt(because) ? because : undefined);
   } catch {
     client.release(true); // the server ends the transaction with the connection
@@ -66,11 +65,7 @@ export async function undo(
   committed: Query,
   because: unknown,
 ): Promise<void> {
-  const answers = await flight(send, client, ['ROLLBACK', committed]);
-  giveBack(
-    client,
-    firstError(answers)?.error ?? (isReadOnly(because) || isSpoilt(because) ? because : undefined),
-  );
-  if (wroteOutside || rowOf(answers[1])?.[0] === true)
-    throw new TransactionEndedByHandler({ cause: because });
+  const landed = await send(client, ROLLBACK, committed);
+  giveBack(client, landed.error ?? (isReadOnly(because) || isSpoilt(because) ? because : undefined));
+  if (wroteOutside || rowOf(landed, 1)?.[0] === true) throw new TransactionEndedByHandler({ cause: because });
 }

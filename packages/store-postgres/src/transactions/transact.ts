@@ -9,7 +9,7 @@ import {
 } from '@semel/server/store';
 import type pg from 'pg';
 import { isConnectionLoss, RAISED, sqlState } from '../connections/failures.ts';
-import { begin, commandOf, firstError, flight, type Query, rowOf, type Send } from '../connections/flight.ts';
+import { begin, COMMIT, notCommitted, type Query, rowOf, type Send } from '../connections/flight.ts';
 import { type Control, giveBack } from '../connections/pools.ts';
 import { type Fence, isHeldBy, isSettledSo, leavesWord } from '../control/fence.ts';
 import type { Statements } from '../statements/all.ts';
@@ -34,12 +34,9 @@ export function createTransact({ pool, control, send, statements, fence, reads }
     { timeoutMs, trace }: { readonly timeoutMs: number; readonly trace: Trace },
   ): Promise<TransactResult<T>> {
     const limit = timeoutSetting(timeoutMs);
-    const { client, answers } = await open(pool, send, [
-      begin('read committed'),
-      [statements.openTransaction, [limit, claim.operationId]],
-    ]);
-    // A null epoch where the operation is gone: none equals it, so the write raises.
-    const [, , transactionId, epoch = null] = rowOf(answers[1]) ?? [];
+    const opening: Query = [statements.openTransaction, [limit, claim.operationId]];
+    const { client, ...opened } = await open(pool, send, begin(), opening);
+    const [, , transactionId, epoch] = rowOf(opened, 1) as [unknown, unknown, string, number | null];
 
     const loan = lend(client, timeoutMs);
     let end: TransactionEnd<T>;
@@ -52,13 +49,12 @@ export function createTransact({ pool, control, send, statements, fence, reads }
     }
     loan.end();
 
-    const last = await flight(send, client, [write(end, claim, trace, epoch, transactionId), 'COMMIT']);
-    const failure = firstError(last);
-    if (failure === undefined && commandOf(last[1]) === 'COMMIT') {
+    const last = await send(client, write(end, claim, trace, epoch, transactionId), COMMIT);
+    const error = notCommitted(last);
+    if (error === undefined) {
       giveBack(client);
-      return committed(end, rowOf(last[0])?.[2]);
+      return committed(end, rowOf(last, 0)?.[2]);
     }
-    const error = failure?.error ?? new Error('COMMIT answered ROLLBACK');
     if (isConnectionLoss(error)) {
       client.release(true);
       return afterLoss(end, error);
@@ -115,8 +111,9 @@ export function createTransact({ pool, control, send, statements, fence, reads }
     end: TransactionEnd<unknown>,
     claim: Claim,
     trace: Trace,
-    epoch: unknown,
-    transactionId: unknown,
+    /** Null where the operation is gone: none equals it, so the write raises. */
+    epoch: number | null,
+    transactionId: string,
   ): Query {
     const holder = [claim.operationId, claim.owner, claim.attempt];
     if (end.kind === 'step') {
