@@ -62,9 +62,8 @@ export function notCommitted({ answers, error }: Landed): unknown {
   return error ?? (answers.at(-1)?.command === 'COMMIT' ? undefined : new Error('COMMIT answered ROLLBACK'));
 }
 
-export function connectionOf(client: pg.ClientBase): Connection | undefined {
-  return (client as { connection?: Connection }).connection;
-}
+export const streamOf = (client: pg.ClientBase): Connection['stream'] | undefined =>
+  (client as { connection?: Connection }).connection?.stream;
 
 // In their names in capitals too: what looks for them on the wire finds them.
 const BEGIN: Record<NonNullable<AtomicRequest['isolation']>, Query> = {

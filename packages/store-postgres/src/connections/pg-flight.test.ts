@@ -4,25 +4,18 @@ import { statementsFor } from '../statements/all.ts';
 import { type Statement, statement } from '../statements/statement.ts';
 import { createFixture, databaseUrl } from '../testing/fixture.ts';
 import { sqlState } from './failures.ts';
-import {
-  begin,
-  COMMIT,
-  connectionOf,
-  createSend,
-  notCommitted,
-  ROLLBACK,
-  rowOf,
-  type Send,
-} from './flight.ts';
+import { begin, COMMIT, createSend, notCommitted, ROLLBACK, rowOf, type Send } from './flight.ts';
 import type { Connection } from './pg-flight.ts';
 
 // What is taken for granted of pg's client: run on each upgrade of pg, as everything here is.
 
 let client: pg.Client;
+let connection: Connection & NodeJS.EventEmitter;
 beforeEach(async () => {
   client = new pg.Client({ connectionString: databaseUrl, pipeline: true } as pg.ClientConfig);
   client.on('error', () => {});
   await client.connect();
+  connection = Reflect.get(client, 'connection') as never;
 });
 afterEach(() => client.end());
 
@@ -65,10 +58,10 @@ test.each(all)('values of all kinds arrive as what they were (%s)', async (_, by
 
 test('columns of a prepared statement are asked for once', async () => {
   const described = vi.fn();
-  (connectionOf(client) as unknown as NodeJS.EventEmitter).on('rowDescription', described);
+  connection.on('rowDescription', described);
   for (let n = 0; n < 3; n++) expect(rowOf(await send(client, [number, [n]]), 0)).toEqual([n]);
   expect(described).toHaveBeenCalledTimes(1);
-  const asked = vi.spyOn(connectionOf(client) as Connection, 'describe');
+  const asked = vi.spyOn(connection, 'describe');
   for (let n = 0; n < 3; n++) await send(client, begin(), COMMIT);
   expect(asked).toHaveBeenCalledTimes(2);
 });
@@ -132,7 +125,7 @@ test('pg’s own queries come in between', async () => {
 test('a connection that breaks ends the flights on it', async () => {
   const sleep = statement('sleep', 'SELECT pg_sleep(30)::text');
   const flights = [send(client, [sleep, []]), send(client, [echo, ['a']])];
-  connectionOf(client)?.stream.destroy();
+  connection.stream.destroy();
   for (const { error } of await Promise.all(flights)) expect(error).toBeInstanceOf(Error);
   expect((await send(client, [echo, ['b']])).error).toBeInstanceOf(Error);
 });
