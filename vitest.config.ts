@@ -15,10 +15,13 @@ const LONG = [
   'packages/store-postgres/src/pgbouncer.test.ts',
   'packages/store-redis/src/{describe-store,failover}.test.ts',
   'packages/testing/src/contract/wrong-servers.test.ts',
+  'test/attack/issue4-storm.test.ts',
   'test/browser/{checkout,firefox,kill-points,random,react,tabs}.test.ts',
   'test/burst/**',
+  'test/client/random.test.ts',
+  'test/contract/http.test.ts',
   'test/crash/{crash-points,queued-*}.test.ts',
-  'test/frameworks/fuzz.test.ts',
+  'test/frameworks/{contract,fuzz}.test.ts',
   'test/redis/{campaign,storm}.test.ts',
 ];
 // `CI=` in a shell means "not set", here and in the tests.
@@ -40,9 +43,9 @@ export default defineConfig({
       'tools/*.test.ts',
     ],
     exclude: [...configDefaults.exclude, ...(isLong ? [] : LONG)],
-    env: isLong || process.env.SEMEL_SEEDS !== undefined ? {} : { SEMEL_SEEDS: '500' },
+    env: isLong || process.env.SEMEL_SEEDS !== undefined ? {} : { SEMEL_SEEDS: '200' },
     // On two cores the default would be one; most files wait for databases, leases and processes.
-    maxWorkers: 2,
+    maxWorkers: isLong ? 2 : 4,
     // Against hanging for ever, not against being slow: a busy machine is ten times slower than a quiet one.
     testTimeout: 60_000,
     hookTimeout: 120_000,
