@@ -1,28 +1,17 @@
 import type { AtomicRequest } from '@semel/server/store';
 import type pg from 'pg';
-import { type Statement, statement } from '../statements/statement.ts';
-import { type Connection, PgFlight } from './pg-flight.ts';
+import { statement } from '../statements/statement.ts';
+import {
+  type Answer,
+  type Connection,
+  type Landed,
+  PgFlight,
+  type Query,
+  type Row,
+  type Value,
+} from './pg-flight.ts';
 
-export type Row = readonly unknown[];
-export type Value = string | number | boolean | readonly string[] | readonly number[] | null | undefined;
-
-/** A statement with its values. */
-export type Query = readonly [Statement, readonly Value[]];
-
-/** What one query came to. */
-export interface Answer {
-  readonly rows: readonly Row[];
-  /** What Postgres says was done: COMMIT may answer ROLLBACK. */
-  readonly command: string;
-}
-
-/** What a flight came to. After an error nothing that follows it in the flight was done. */
-export interface Landed {
-  /** As far as it came, in the order of the queries. */
-  readonly answers: readonly Answer[];
-  /** `undefined` when all were answered. */
-  readonly error: unknown;
-}
+export type { Answer, Landed, Query, Row, Value };
 
 /**
  * Sends queries in one flight: they leave in one packet, and are answered together. Several without BEGIN are one

@@ -2,7 +2,27 @@ import type { Duplex } from 'node:stream';
 import pg from 'pg';
 import type { Statement } from '../statements/statement.ts';
 import { textArray } from './array-literal.ts';
-import type { Answer, Query as FlownQuery, Landed, Value } from './flight.ts';
+
+export type Row = readonly unknown[];
+export type Value = string | number | boolean | readonly string[] | readonly number[] | null | undefined;
+
+/** A statement with its values. */
+export type Query = readonly [Statement, readonly Value[]];
+
+/** What one query came to. */
+export interface Answer {
+  readonly rows: readonly Row[];
+  /** What Postgres says was done: COMMIT may answer ROLLBACK. */
+  readonly command: string;
+}
+
+/** What a flight came to. After an error nothing that follows it in the flight was done. */
+export interface Landed {
+  /** As far as it came, in the order of the queries. */
+  readonly answers: readonly Answer[];
+  /** `undefined` when all were answered. */
+  readonly error: unknown;
+}
 
 /** What a flight uses of pg's connection. */
 export interface Connection {
@@ -30,7 +50,7 @@ interface Options {
 const known = new WeakMap<Connection, Map<string, Columns>>();
 
 /** `pg.Query` as it is, where its types say less. */
-const Query = pg.Query as unknown as new (
+const PgQuery = pg.Query as unknown as new (
   /** For whoever traces queries. Nothing writes it again: tracers make it their own. */
   text: string,
 ) => {
@@ -47,7 +67,7 @@ const Query = pg.Query as unknown as new (
  * In pipeline mode pg takes its own `Query` and nothing else: hence a subclass, that answers whatever pg's client tells a query.
  * What this takes for granted of pg is tested in pg-flight.test.ts.
  */
-export class PgFlight extends Query {
+export class PgFlight extends PgQuery {
   /** Read by `client.query`, which then breaks the connection. */
   readonly query_timeout: number;
   /** With values as they are sent. */
@@ -59,7 +79,7 @@ export class PgFlight extends Query {
   #columns: Columns | undefined;
 
   /** @throws TypeError for a value that isn't one */
-  constructor(queries: readonly FlownQuery[], { preparedStatements, timeoutMs, landed }: Options) {
+  constructor(queries: readonly Query[], { preparedStatements, timeoutMs, landed }: Options) {
     super(queries.map(([{ text }]) => text).join('; '));
     this.queries = queries.map(([statement, values]) => [statement, values.map(textOf)]);
     this.#prepared = preparedStatements;
