@@ -9,7 +9,8 @@ const conditions = ['@semel/source', ...defaultServerConditions];
  * once: crash points in test/faults/processes, stores in the plain describe-store, fuzzing in test/wire, layers in store-redis.
  */
 const LONG = [
-  'apps/reference-server/src/enrollments/crash.test.ts',
+  'apps/reference-server/src/enrollments/{crash,embedded-campus}.test.ts',
+  'apps/reference-server/src/rest/{contract,fuzz}.test.ts',
   'packages/store-postgres/src/batching/describe-store.test.ts',
   'packages/store-postgres/src/jobs/describe-jobs.test.ts',
   'packages/store-postgres/src/pgbouncer.test.ts',
@@ -24,32 +25,58 @@ const LONG = [
   'test/frameworks/{contract,fuzz}.test.ts',
   'test/redis/{campaign,storm}.test.ts',
 ];
+/** What looks at the metrics or the globals of its whole process: it has one of its own in the short form too. */
+const ALONE = [
+  'apps/reference-server/src/{server,telemetry/queue-metrics}.test.ts',
+  'packages/server/src/{sealing/engine,telemetry/*,telemetry/misuse/labels}.test.ts',
+  'packages/store-redis/src/layered-engine.test.ts',
+  'test/client-simulation/simulation.test.ts',
+];
 // `CI=` in a shell means "not set", here and in the tests.
 if (process.env.CI === '') delete process.env.CI;
 const isNamed = process.argv.slice(2).some((argument) => /^[^-].*(?:\/|\.test)/.test(argument));
 const isLong = process.env.CI !== undefined || isNamed;
 if (!isLong) console.log(`The short form: CI=true also runs ${LONG.join(', ')}`);
 
+const files = {
+  include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'test/**/*.test.ts', 'tools/*.test.ts'],
+  exclude: [...configDefaults.exclude, ...(isLong ? [] : LONG)],
+};
+const seeds = isLong || process.env.SEMEL_SEEDS !== undefined ? {} : { SEMEL_SEEDS: '200' };
+const each = {
+  // Against hanging for ever, not against being slow: a busy machine is ten times slower than a quiet one.
+  testTimeout: 60_000,
+  hookTimeout: 120_000,
+  expect: { poll: { timeout: 20_000 } },
+  env: isLong ? {} : { ...seeds, SEMEL_SHORT: '1' },
+};
+const source = { resolve: { conditions }, ssr: { resolve: { conditions } } };
+
 export default defineConfig({
-  resolve: { conditions },
-  ssr: { resolve: { conditions } },
+  ...source,
   test: {
     globalSetup: ['./tools/global-setup.ts'],
     reporters: ['default', './tools/count-reporter.ts'],
-    include: [
-      'packages/*/src/**/*.test.ts',
-      'apps/*/src/**/*.test.ts',
-      'test/**/*.test.ts',
-      'tools/*.test.ts',
-    ],
-    exclude: [...configDefaults.exclude, ...(isLong ? [] : LONG)],
-    env: isLong || process.env.SEMEL_SEEDS !== undefined ? {} : { SEMEL_SEEDS: '200' },
     // On two cores the default would be one; most files wait for databases, leases and processes.
     maxWorkers: isLong ? 2 : 4,
-    // Against hanging for ever, not against being slow: a busy machine is ten times slower than a quiet one.
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
-    expect: { poll: { timeout: 20_000 } },
     coverage: { include: ['packages/*/src/**'] },
+    ...(isLong
+      ? { ...files, ...each }
+      : {
+          // A process for each file is a third of the time that all take: in the short form files share one.
+          projects: [
+            {
+              ...source,
+              test: {
+                ...files,
+                ...each,
+                name: 'together',
+                isolate: false,
+                exclude: [...files.exclude, ...ALONE],
+              },
+            },
+            { ...source, test: { ...files, ...each, name: 'alone', include: ALONE } },
+          ],
+        }),
   },
 });
