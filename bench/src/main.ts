@@ -36,10 +36,10 @@ const tell = (line: string) =>
 if (only === 'redis') {
   const { rows, comparisons } = await replays(plan, tell);
   console.log(json ? JSON.stringify({ rows, comparisons }) : terminalTable(rows));
-  for (const { claim, measured, least } of comparisons) {
-    tell(
-      `${measured >= least ? 'holds' : 'DOES NOT HOLD'}: ${claim}: ${measured.toFixed(2)}, least ${least}`,
-    );
+  for (const { claim, measured, wanted } of comparisons) {
+    const holds = 'least' in wanted ? measured >= wanted.least : measured <= wanted.most;
+    const bound = 'least' in wanted ? `least ${wanted.least}` : `most ${wanted.most}`;
+    tell(`${holds ? 'holds' : 'DOES NOT HOLD'}: ${claim}: ${measured.toFixed(2)}, ${bound}`);
   }
   process.exit();
 }

@@ -9,7 +9,7 @@ import { rowsOf } from './ordered.ts';
 
 const SAYS: Record<Scenario, string> = {
   first:
-    'Every request has a key of its own. Over HTTP, one connection per caller. Ratios are to the bare handler on the same road: `bare` on tRPC, `bare-http` on plain node:http, `bare-express` for Express middleware. Commits, statements and Redis commands are counted at the services over calls made one after the other, connections open.',
+    'Every request has a key of its own. Over HTTP, one connection per caller. Ratios are to the bare handler on the same road: `bare` on tRPC, `bare-http` on plain node:http, `bare-express` for Express middleware. Commits, statements and Redis commands are counted at the services over calls made one after the other, connections open. Statements are as pg_stat_statements has them: BEGIN and COMMIT where they are sent as texts, not where they are prepared (semel).',
   replay:
     'Requests that have been answered before, round and round among as many keys. The bare handler runs every time: that is what a replay saves or costs.',
   'first in process':
