@@ -48,7 +48,9 @@ export async function rowsOf(landing: Promise<Landed>): Promise<readonly Row[]> 
 
 /** Why a flight that ended with COMMIT didn't; `undefined` when it did. */
 export function notCommitted({ answers, error }: Landed): unknown {
-  return error ?? (answers.at(-1)?.command === 'COMMIT' ? undefined : new Error('COMMIT answered ROLLBACK'));
+  // Done is done, whatever came after it.
+  if (answers.at(-1)?.command === 'COMMIT') return undefined;
+  return error ?? new Error('COMMIT answered ROLLBACK');
 }
 
 export const streamOf = (client: pg.ClientBase): Connection['stream'] | undefined =>

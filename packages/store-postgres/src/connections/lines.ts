@@ -23,10 +23,16 @@ function gather(client: pg.Client): void {
 /** A line that carries so many takes no more while another carries fewer: Postgres works them off one after the other. */
 const FULL = 32;
 
+/** A line that carries something and has answered nothing for so long takes no more while another is quicker. */
+const STUCK_MS = 20;
+
 interface Line {
   open: Promise<pg.Client> | undefined;
+  isConnected: boolean;
   /** Look-ups that wait for their answers. */
   carries: number;
+  /** Since when the next answer is waited for. Monotonic. */
+  since: number;
 }
 
 /** @param count at least 1 */
@@ -36,14 +42,22 @@ export function createLines(
   send: Send,
   onError: (error: unknown) => void,
 ): Lines {
-  const lines = Array.from({ length: count }, (): Line => ({ open: undefined, carries: 0 }));
+  const lines = Array.from(
+    { length: count },
+    (): Line => ({ open: undefined, isConnected: false, carries: 0, since: 0 }),
+  );
   let closed = false;
+
+  function drop(line: Line): void {
+    line.open = undefined;
+    line.isConnected = false;
+  }
 
   function connectionOf(line: Line): Promise<pg.Client> {
     if (line.open !== undefined) return line.open;
     const client = new pg.Client(config);
     const forget = () => {
-      if (line.open === connecting) line.open = undefined;
+      if (line.open === connecting) drop(line);
     };
     client.on('error', (error) => {
       forget();
@@ -51,7 +65,10 @@ export function createLines(
     });
     client.on('end', forget);
     const connecting = client.connect().then(
-      () => client,
+      () => {
+        line.isConnected = line.open === connecting;
+        return client;
+      },
       (error: unknown) => {
         forget();
         throw error;
@@ -61,33 +78,41 @@ export function createLines(
     return connecting;
   }
 
-  /** The first that isn't full, else the one that carries fewest. */
+  /** The first that is neither full nor stuck, else the one that carries fewest. */
   function freest(): Line {
-    const [first, ...others] = lines as [Line, ...Line[]];
-    if (first.carries < FULL) return first;
-    return (
-      others.find(({ carries }) => carries < FULL) ?? lines.reduce((a, b) => (b.carries < a.carries ? b : a))
-    );
+    const before = performance.now() - STUCK_MS;
+    const isFree = ({ carries, since }: Line) => carries === 0 || (carries < FULL && since > before);
+    return lines.find(isFree) ?? lines.reduce((a, b) => (b.carries < a.carries ? b : a));
   }
 
-  /** @throws StoreUnavailable when there is no connection to be had */
+  /** Rejects when there is no connection to be had. */
   async function ask(line: Line, query: Query): Promise<Landed> {
-    line.carries++;
+    if (line.carries++ === 0) line.since = performance.now();
     try {
       const connecting = connectionOf(line);
-      const client = await connecting.catch((error: unknown) => {
-        throw unavailable(error);
-      });
+      const client = await connecting;
       // The first leaves at once: Postgres works on it while the others gather.
       if (line.carries > 1) gather(client);
       const landed = await send(client, query);
-      if (landed.error !== undefined && isUseless(landed.error)) {
-        if (line.open === connecting) line.open = undefined;
+      if (landed.error !== undefined && isUseless(landed.error) && line.open === connecting) {
+        drop(line);
         client.end().catch(() => {});
       }
       return landed;
     } finally {
       line.carries--;
+      line.since = performance.now();
+    }
+  }
+
+  /** Where no connection is to be had, one that is open may still do. */
+  async function askAny(query: Query): Promise<Landed> {
+    try {
+      return await ask(freest(), query);
+    } catch (error) {
+      const open = lines.find(({ isConnected }) => isConnected);
+      if (open === undefined) throw unavailable(error);
+      return ask(open, query);
     }
   }
 
@@ -96,7 +121,7 @@ export function createLines(
       for (let tries = 1; ; tries++) {
         // Also before the second try: nobody would close the connection that it opened.
         if (closed) throw unavailable(new Error('The store is closed'));
-        const { answers, error } = await ask(freest(), query);
+        const { answers, error } = await askAny(query);
         if (error === undefined) return answers[0]?.rows ?? [];
         // Reads may be asked again: once, on a new connection (this one may have died of old age).
         if (tries === 2 || !isUseless(error)) throw refused(error);

@@ -79,6 +79,8 @@ test('what follows an error in a flight isn’t done, and the next flight is', a
   expect(sqlState(failed.error)).toBe('22012');
   expect(failed.answers).toHaveLength(2);
   expect(notCommitted(failed)).toBe(failed.error);
+  // Told after the error, perhaps in another packet.
+  await expect(client.query('SELECT 1')).rejects.toThrow('current transaction is aborted');
   expect(client.getTransactionStatus()).toBe('E');
   // `divide` was prepared and failed when it ran; `echo` never came to that.
   const next = await send(client, ROLLBACK, [divide, [1]], [echo, ['b']]);

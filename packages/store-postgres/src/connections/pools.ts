@@ -1,5 +1,13 @@
 import pg from 'pg';
-import { isConnectionLoss, isRetryable, isUseless, refused, unavailable } from './failures.ts';
+import {
+  isConnectionLoss,
+  isReadOnly,
+  isRetryable,
+  isSpoilt,
+  isUseless,
+  refused,
+  unavailable,
+} from './failures.ts';
 import { begin, COMMIT, type Landed, type Query, ROLLBACK, type Row, rowsOf, type Send } from './flight.ts';
 
 export function createPool(config: pg.PoolConfig, max: number, onError: (error: unknown) => void): pg.Pool {
@@ -14,6 +22,22 @@ export function createPool(config: pg.PoolConfig, max: number, onError: (error: 
 export function giveBack(client: pg.PoolClient, error?: unknown): void {
   const broken = error !== undefined && isUseless(error);
   client.release(broken || client.getTransactionStatus() !== 'I');
+}
+
+/** Whatever became of the connection's prepared statements. */
+const PLAIN_ROLLBACK = { text: 'ROLLBACK', query_timeout: 5_000 };
+
+/**
+ * Ends a transaction whose outcome nobody waits for. A client that can't be brought out of it is destroyed, and one
+ * that turned out to be connected to a replica, or to have lost its prepared statements.
+ */
+export async function rollBack(client: pg.PoolClient, because?: unknown): Promise<void> {
+  try {
+    await client.query(PLAIN_ROLLBACK);
+    giveBack(client, isReadOnly(because) || isSpoilt(because) ? because : undefined);
+  } catch {
+    client.release(true); // the server ends the transaction with the connection
+  }
 }
 
 /** The connections of settle, renew, step, claim and sweeps: handlers have others, and can't exhaust these. */
@@ -58,7 +82,9 @@ export function createControl(pool: pg.Pool, send: Send): Control {
     async fly(...queries) {
       const client = await connect();
       const landed = await send(client, ...queries);
-      giveBack(client, landed.error);
+      // The error comes ahead of the word that the transaction is open and failed: nobody may get the client before that.
+      if (landed.error !== undefined && !isUseless(landed.error)) await rollBack(client);
+      else giveBack(client, landed.error);
       return landed;
     },
     async transaction(work) {

@@ -10,10 +10,10 @@ import {
   rowOf,
   type Send,
 } from '../connections/flight.ts';
-import { giveBack } from '../connections/pools.ts';
+import { giveBack, rollBack } from '../connections/pools.ts';
 import type { Statements } from '../statements/all.ts';
 import { lend } from './lend.ts';
-import { open, rollBack, timeoutSetting, undo } from './open.ts';
+import { open, timeoutSetting, undo } from './open.ts';
 
 interface AroundParts {
   readonly pool: pg.Pool;

@@ -20,12 +20,12 @@ import {
   rowOf,
   type Send,
 } from '../connections/flight.ts';
-import { type Control, giveBack } from '../connections/pools.ts';
+import { type Control, giveBack, rollBack } from '../connections/pools.ts';
 import type { Statements } from '../statements/all.ts';
 import { openedFromText, requestValues } from '../statements/record.ts';
 import { lend } from './lend.ts';
 import { afterLostAtomicCommit } from './lost-commit.ts';
-import { open, rollBack, timeoutSetting, undo } from './open.ts';
+import { open, timeoutSetting, undo } from './open.ts';
 
 interface Parts {
   readonly schema: string;

@@ -2,7 +2,7 @@ import { TransactionEndedByHandler } from '@semel/server/store';
 import type pg from 'pg';
 import { isReadOnly, isSpoilt, isUseless, refused, unavailable } from '../connections/failures.ts';
 import { type Landed, type Query, ROLLBACK, rowOf, type Send } from '../connections/flight.ts';
-import { giveBack } from '../connections/pools.ts';
+import { giveBack, rollBack } from '../connections/pools.ts';
 import type { Loan } from './lend.ts';
 
 /** A transaction that a body may run in. */
@@ -33,22 +33,6 @@ export async function open(pool: pg.Pool, send: Send, ...queries: readonly Query
     if (isUseless(error)) client.release(true);
     else await rollBack(client);
     if (tries === 2 || !isUseless(error)) throw refused(error);
-  }
-}
-
-/** Whatever became of the connection's prepared statements. */
-const PLAIN_ROLLBACK = { text: 'ROLLBACK', query_timeout: 5_000 };
-
-/**
- * Ends a transaction whose outcome nobody waits for. A client that can't be brought out of it is destroyed, and one
- * that turned out to be connected to a replica, or to have lost its prepared statements.
- */
-export async function rollBack(client: pg.PoolClient, because?: unknown): Promise<void> {
-  try {
-    await client.query(PLAIN_ROLLBACK);
-    giveBack(client, isReadOnly(because) || isSpoilt(because) ? because : undefined);
-  } catch {
-    client.release(true); // the server ends the transaction with the connection
   }
 }
 

@@ -10,12 +10,12 @@ import {
 import type pg from 'pg';
 import { isConnectionLoss, RAISED, sqlState } from '../connections/failures.ts';
 import { begin, COMMIT, notCommitted, type Query, rowOf, type Send } from '../connections/flight.ts';
-import { type Control, giveBack } from '../connections/pools.ts';
+import { type Control, giveBack, rollBack } from '../connections/pools.ts';
 import { type Fence, isHeldBy, isSettledSo, leavesWord } from '../control/fence.ts';
 import type { Statements } from '../statements/all.ts';
 import { lend } from './lend.ts';
 import { afterLostCommit } from './lost-commit.ts';
-import { open, rollBack, timeoutSetting, undo } from './open.ts';
+import { open, timeoutSetting, undo } from './open.ts';
 
 interface Parts {
   readonly pool: pg.Pool;
