@@ -129,7 +129,7 @@ export function createLines(
     },
     async close() {
       closed = true;
-      const open = await Promise.allSettled(lines.map((line) => line.open));
+      const open = await Promise.allSettled(lines.map(async (line) => line.open));
       await Promise.all(open.map(async (line) => line.status === 'fulfilled' && line.value?.end()));
     },
   };
