@@ -2,7 +2,6 @@ import type { AtomicRequest } from '@semel/server/store';
 import type pg from 'pg';
 import { statement } from '../statements/statement.ts';
 import {
-  type Answer,
   type Connection,
   type Landed,
   PgFlight,
@@ -11,7 +10,7 @@ import {
   type Value,
 } from './pg-flight.ts';
 
-export type { Answer, Landed, Query, Row, Value };
+export type { Landed, Query, Row, Value };
 
 /**
  * Sends queries in one flight: they leave in one packet, and are answered together. Several without BEGIN are one
