@@ -1,14 +1,7 @@
 import type { AtomicRequest } from '@semel/server/store';
 import type pg from 'pg';
 import { statement } from '../statements/statement.ts';
-import {
-  type Connection,
-  type Landed,
-  PgFlight,
-  type Query,
-  type Row,
-  type Value,
-} from './pg-flight.ts';
+import { type Connection, type Landed, PgFlight, type Query, type Row, type Value } from './pg-flight.ts';
 
 export type { Landed, Query, Row, Value };
 
