@@ -10,11 +10,11 @@ const conditions = ['@semel/source', ...defaultServerConditions];
  */
 const LONG = [
   'apps/reference-server/src/enrollments/{crash,embedded-campus}.test.ts',
-  'apps/reference-server/src/processes/servers.test.ts',
+  'apps/reference-server/src/{main,processes/servers}.test.ts',
   'apps/reference-server/src/rest/{contract,fuzz}.test.ts',
   'packages/store-postgres/src/batching/describe-store.test.ts',
   'packages/store-postgres/src/jobs/describe-jobs.test.ts',
-  'packages/store-postgres/src/pgbouncer.test.ts',
+  'packages/store-postgres/src/{pgbouncer,schema}.test.ts',
   'packages/store-redis/src/{describe-store,failover}.test.ts',
   'packages/testing/src/contract/wrong-servers.test.ts',
   'test/attack/{black-hole,issue4-storm}.test.ts',
@@ -24,6 +24,7 @@ const LONG = [
   'test/contract/http.test.ts',
   'test/crash/{crash-points,queued-*}.test.ts',
   'test/frameworks/{contract,fuzz}.test.ts',
+  'test/queued/carriers.test.ts',
   'test/readme/client-guides.test.ts',
   'test/redis/{campaign,storm}.test.ts',
 ];
