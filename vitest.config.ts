@@ -6,7 +6,8 @@ const conditions = ['@semel/source', ...defaultServerConditions];
 
 /**
  * Long campaigns: part of what CI runs (`CI=true npm test`), or one by one by name. What each shows exhaustively another file shows
- * once: crash points in test/faults/processes, stores in the plain describe-store, fuzzing in test/wire, layers in store-redis.
+ * once: crash points in test/faults/processes, stores in the plain describe-store, fuzzing in test/wire, layers in store-redis. The rest starts many processes, or needs a machine
+ * that does nothing else (schema).
  */
 const LONG = [
   'apps/reference-server/src/enrollments/{crash,embedded-campus}.test.ts',
