@@ -87,3 +87,18 @@ test.each(statements)('%s reads what it needs after they were', async (name, val
   expect(scanned).toEqual([]);
   expect(blocks).toBeLessThan(1_000);
 });
+
+test.each(['settleMany', 'recordSteps', 'renew', 'renewLocked'] as const)(
+  '%s, planned while the tables are empty, finds its rows by their index',
+  async (name) => {
+    const empty = await createFixture('empty_plans');
+    const rows = await empty.sql<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(
+      `EXPLAIN (GENERIC_PLAN, FORMAT JSON) ${statementsFor(empty.schema)[name].text}`,
+    );
+    await empty.close();
+    const scanned = flatten(rows[0]?.['QUERY PLAN'][0].Plan as PlanNode)
+      .filter((node) => node['Relation Name'] === 'operation' && !node['Node Type'].startsWith('Modify'))
+      .map((node) => node['Node Type']);
+    expect(new Set(scanned)).toEqual(new Set(['Index Scan']));
+  },
+);

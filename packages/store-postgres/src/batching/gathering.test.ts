@@ -5,7 +5,14 @@ import { createGathering, type Kind, type Limits, SINGLY } from './gathering.ts'
 
 // What departs when, and what a failure of one flight means for whom: without a database.
 
-const LIMITS: Limits = { lanes: 1, maxRows: 64, maxCharacters: 1_000, maxWaitMs: 2_000 };
+const LIMITS: Limits = {
+  lanes: 1,
+  lateMs: 60_000,
+  crowd: 64,
+  maxRows: 64,
+  maxCharacters: 1_000,
+  maxWaitMs: 2_000,
+};
 
 afterEach(() => void vi.useRealTimers());
 
@@ -36,16 +43,68 @@ function held(name = '') {
 /** All promises and ticks that are due have run. */
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
-test('a call departs at once and alone while a lane is free', async () => {
+test('a call departs at once and alone while nothing flies', async () => {
   const { kind, flights, landings } = held();
   const ask = createGathering({ ...LIMITS, lanes: 2 }).of(kind);
   const calls = [ask('a')];
   await settled();
+  landings[0]?.();
+  await settled();
   calls.push(ask('b'));
   await settled();
   expect(flights).toEqual(['a', 'b']);
-  for (const land of landings) land();
+  landings[1]?.();
   expect(await Promise.all(calls)).toEqual(['a', 'b']);
+});
+
+test('a free lane is for a crowd: fewer wait until what flies has landed', async () => {
+  const { kind, flights, landings } = held();
+  const ask = createGathering({ ...LIMITS, lanes: 3, crowd: 3 }).of(kind);
+  const calls = [ask('a')];
+  await settled();
+  calls.push(ask('b'), ask('c'));
+  await settled();
+  expect(flights).toEqual(['a']);
+  calls.push(ask('d'));
+  await settled();
+  expect(flights).toEqual(['a', '[b c d]']);
+  calls.push(ask('e'));
+  landings[0]?.();
+  await settled();
+  expect(flights).toEqual(['a', '[b c d]']);
+  landings[1]?.();
+  await settled();
+  landings[2]?.();
+  expect(await Promise.all(calls)).toEqual(['a', 'b', 'c', 'd', 'e']);
+});
+
+test('nobody waits for a flight that is late, and after it has landed all is as before', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  const { kind, flights, landings } = held();
+  const ask = createGathering({ ...LIMITS, lanes: 2, lateMs: 5 }).of(kind);
+  const calls = [ask('a')];
+  await settled();
+  calls.push(ask('b'));
+  await vi.advanceTimersByTimeAsync(4);
+  expect(flights).toEqual(['a']);
+  await vi.advanceTimersByTimeAsync(1);
+  await settled();
+  expect(flights).toEqual(['a', 'b']);
+  calls.push(ask('c'));
+  await vi.advanceTimersByTimeAsync(5); // both are late, and there is no third lane
+  await settled();
+  expect(flights).toEqual(['a', 'b']);
+  landings[0]?.();
+  landings[1]?.();
+  await settled();
+  expect(flights).toEqual(['a', 'b', 'c']);
+  calls.push(ask('d'));
+  await settled();
+  expect(flights).toEqual(['a', 'b', 'c']);
+  landings[2]?.();
+  await settled();
+  landings[3]?.();
+  expect(await Promise.all(calls)).toEqual(['a', 'b', 'c', 'd']);
 });
 
 test('calls of one tick depart together, also those that earlier promises bring about', async () => {
@@ -80,7 +139,7 @@ test('what comes while all lanes are busy gathers, and the next flight takes it'
 
 test('never more flights than lanes, never more calls than maxRows, first come first served', async () => {
   const { kind, flights, landings } = held();
-  const ask = createGathering({ ...LIMITS, lanes: 2, maxRows: 3 }).of(kind);
+  const ask = createGathering({ ...LIMITS, lanes: 2, crowd: 2, maxRows: 3 }).of(kind);
   const calls = 'a b c d e f g h'.split(' ').map((name) => ask(name));
   await settled();
   expect(flights).toEqual(['[a b c]', '[d e f]']);

@@ -18,8 +18,12 @@ export interface Kind<Call, Result> {
 }
 
 export interface Limits {
-  /** Flights that may be under way at once. */
+  /** Flights that may be under way at once at most. */
   readonly lanes: number;
+  /** A flight that has not landed for so long is late: what gathers needn't wait for it. */
+  readonly lateMs: number;
+  /** So many calls are worth a lane of their own, whatever flies. */
+  readonly crowd: number;
   /** Calls in one flight. */
   readonly maxRows: number;
   /** What the calls of one flight carry together, in characters; a larger call flies alone. */
@@ -43,23 +47,32 @@ interface Queue {
 }
 
 /**
- * Natural batching: a call departs at once while a lane is free, and gathers with others while none is. Nobody waits
- * for company, so a lone caller pays nothing; the busier the store, the fuller the flights. No timer decides anything.
+ * Natural batching: a call departs at once while nothing flies, and gathers with others until that has landed. Nobody
+ * waits for company, so a lone caller pays nothing; the busier the store, the fuller the flights. One flight at a time makes
+ * the fullest; further lanes are for a crowd, and for when the flights before are late.
  */
-export function createGathering({ lanes, maxRows, maxCharacters, maxWaitMs, always }: Limits): Gathering {
+export function createGathering(limits: Limits): Gathering {
+  const { lanes, lateMs, crowd, maxRows, maxCharacters, maxWaitMs, always } = limits;
   const queues: Queue[] = [];
   let flying = 0;
+  /** Of those. */
+  let late = 0;
   let announced = false;
   let patience: NodeJS.Timeout | undefined;
   // A flight carries many requests: it belongs to none of their spans.
   const outside = AsyncLocalStorage.snapshot();
+
+  function mayDepart(): boolean {
+    if (flying >= lanes) return false;
+    return flying === late || queues.some(({ waiting }) => waiting.length >= crowd);
+  }
 
   /**
    * At the end of the tick: whatever was asked for by then leaves together. Promises that one answer settled run first,
    * so the callers of one flight meet again in the next.
    */
   function announce(): void {
-    if (announced || flying >= lanes) return;
+    if (announced || !mayDepart()) return;
     announced = true;
     process.nextTick(() => {
       announced = false;
@@ -70,17 +83,27 @@ export function createGathering({ lanes, maxRows, maxCharacters, maxWaitMs, alwa
   }
 
   function dispatch(): void {
-    while (flying < lanes) {
+    while (mayDepart()) {
       const queue = longestWaiting(queues);
       if (queue === undefined) break;
       flying++;
-      void queue.depart().then(landed);
+      let isLate = false;
+      const due = setTimeout(() => {
+        isLate = true;
+        late++;
+        next();
+      }, lateMs);
+      void queue.depart().then(() => {
+        clearTimeout(due);
+        flying--;
+        if (isLate) late--;
+        next();
+      });
     }
     watch();
   }
 
-  function landed(): void {
-    flying--;
+  function next(): void {
     if (longestWaiting(queues) !== undefined) outside(announce);
   }
 
@@ -114,7 +137,7 @@ export function createGathering({ lanes, maxRows, maxCharacters, maxWaitMs, alwa
       return (call) =>
         new Promise<Result>((resolve, reject) => {
           waiting.push({ call, characters: kind.weigh(call), since: performance.now(), resolve, reject });
-          if (flying < lanes) announce();
+          if (mayDepart()) announce();
           else if (waiting.length === 1) watch();
         });
     },

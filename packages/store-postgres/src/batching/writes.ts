@@ -14,8 +14,12 @@ export interface BatchingOptions {
 
 /** What tests and benches turn besides. */
 export interface BatchingKnobs extends BatchingOptions {
-  /** Statements under way at once. @default one fewer than `controlConnections`: renewals keep one */
+  /** Statements under way at once at most. @default one fewer than `controlConnections`: renewals keep one */
   readonly lanes?: number;
+  /** For how long a statement that is under way is waited for. @default 5 */
+  readonly lateMs?: number;
+  /** So many calls don't wait for it. @default 8 */
+  readonly crowd?: number;
   /** Also a lone call goes through the statement for many. @default false */
   readonly always?: boolean;
 }
@@ -41,11 +45,25 @@ export function createWrites(
   const step = stepKind(control, statements);
   if (batching === false) return { claim: claim.one, settle: settle.one, recordStep: step.one };
 
-  const { maxRows = 64, lanes = Math.max(1, pool.connections - 1), always = false }: BatchingKnobs = batching;
+  const {
+    maxRows = 64,
+    lanes = Math.max(1, pool.connections - 1),
+    lateMs = 5,
+    crowd = 8,
+    always = false,
+  }: BatchingKnobs = batching;
   if (!Number.isInteger(maxRows) || maxRows < 1 || maxRows > 1_000) {
     throw new TypeError('batching.maxRows must be a whole number from 1 to 1000');
   }
   const { maxWaitMs } = pool;
-  const gathering = createGathering({ lanes, maxRows, maxCharacters: MAX_CHARACTERS, maxWaitMs, always });
+  const gathering = createGathering({
+    lanes,
+    lateMs,
+    crowd,
+    maxRows,
+    maxCharacters: MAX_CHARACTERS,
+    maxWaitMs,
+    always,
+  });
   return { claim: gathering.of(claim), settle: gathering.of(settle), recordStep: gathering.of(step) };
 }

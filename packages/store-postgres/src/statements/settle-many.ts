@@ -5,9 +5,8 @@
 // Atomic: all records and their transitions, one commit, each guarded by its own attempt: one that was overtaken changes
 //         nothing for the others. Rides with no handler's effects, so a refusal has nothing to undo and needn't raise.
 //         SKIP LOCKED: a batch never waits, so one locked row can't hold up its neighbours, nor two batches each other.
-//         LATERAL, so that each row is looked up by index: a plain join, planned while the table is new and small, reads all
-//         of it for every batch until the table is first analysed.
-import { CLOCK, epochMs, statement } from './statement.ts';
+//         LATERAL, and `few`: each row is looked up by its index, whenever the plan was made.
+import { CLOCK, epochMs, few, statement } from './statement.ts';
 
 export const settleMany = (s: string) =>
   statement(
@@ -28,7 +27,7 @@ settled AS (
     expires_at = CASE WHEN held.state IN ('completed', 'failed', 'released')
       THEN now + t.ttl_ms * interval '1 millisecond' END
   FROM held, clock
-  WHERE t.operation_id = held.operation_id
+  WHERE t.operation_id = held.operation_id AND ${few('held.attempt')}
   RETURNING held.position, held.cause, held.actor, held.trace_id,
     t.operation_id, t.version, t.state, t.attempt, t.updated_at, t.expires_at
 ),

@@ -20,6 +20,13 @@ export const NOW = `date_trunc('milliseconds', statement_timestamp())`;
 /** A time as epoch milliseconds. A float, so that pg needs no parser for timestamps and none for bigint. */
 export const epochMs = (time: string): string => `round(date_part('epoch', ${time}) * 1000)`;
 
+/**
+ * True of every number; the planner takes it to be true of one row in 200. It then expects few rows of a batch, and reads each
+ * by its index, also in a plan that was made while the table was new and small: that one scans the table otherwise, and goes
+ * on to when it has grown, until the table is first analysed (measured: 3.4 ms for a batch of four, against 0.25).
+ */
+export const few = (number: string): string => `${number} + 0 = ${number}`;
+
 /** When a key becomes reusable. */
 export const freeAt = (expiresAt: string, graceMs: number): string =>
   `${expiresAt} + interval '${graceMs} milliseconds'`;
