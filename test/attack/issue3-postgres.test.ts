@@ -41,23 +41,30 @@ test.each(['COMMIT', 'COMMIT; BEGIN', 'ROLLBACK'])(
   },
 );
 
-test('a handler that commits by itself and then throws is not run again', async () => {
-  const { engine } = semelOn(db.store());
-  const asked = call({ mode: 'atomic' }, { key: random() });
-  let runs = 0;
-  const run = () =>
-    engine.run(asked, async (operation) => {
-      runs++;
-      await db.effect(operation.tx, asked.key);
-      await operation.tx.query('COMMIT');
-      throw new Error('lost its nerve');
-    });
-  const first = await run().catch((error: unknown) => error);
-  expect(first).toMatchObject({ kind: 'failed' });
-  expect(await run()).toMatchObject({ kind: 'failed', replayed: true });
-  expect(runs).toBe(1);
-  expect(await notes(asked.key)).toHaveLength(1);
-});
+test.each(['COMMIT', 'COMMIT; DEALLOCATE ALL', 'COMMIT; SELECT pg_terminate_backend(pg_backend_pid())'])(
+  'a handler that sends %s by itself and then throws is not run again',
+  async (sql) => {
+    const { engine } = semelOn(db.store({ handlerConnections: 1 }));
+    // What ends a transaction is prepared on that connection.
+    await engine
+      .run(call({ mode: 'atomic' }, { key: random() }), () => Promise.reject(new Error('before')))
+      .catch(() => {});
+    const asked = call({ mode: 'atomic' }, { key: random() });
+    let runs = 0;
+    const run = () =>
+      engine.run(asked, async (operation) => {
+        runs++;
+        await db.effect(operation.tx, asked.key);
+        await operation.tx.query(sql);
+        throw new Error('lost its nerve');
+      });
+    const first = await run().catch((error: unknown) => error);
+    expect(first).toMatchObject({ kind: 'failed' });
+    expect(await run()).toMatchObject({ kind: 'failed', replayed: true });
+    expect(runs).toBe(1);
+    expect(await notes(asked.key)).toHaveLength(1);
+  },
+);
 
 test.each(['COMMIT; BEGIN', 'COMMIT AND CHAIN'])(
   'a handler that works in pieces, with %s between them, is not run again when a later piece fails',

@@ -113,7 +113,7 @@ export function createPostgresStore(options: PostgresStoreOptions): Store<pg.Cli
     maxWaitMs: config.connectionTimeoutMillis ?? 0,
   });
   const fence = createFence(control, statements, writes, reads);
-  const around = createAround({ pool, send, statements });
+  const around = createAround({ pool, control, send, statements });
   let closing: Promise<void> | undefined;
 
   return {

@@ -10,13 +10,14 @@ import {
   rowOf,
   type Send,
 } from '../connections/flight.ts';
-import { giveBack, rollBack } from '../connections/pools.ts';
+import { type Control, giveBack, rollBack } from '../connections/pools.ts';
 import type { Statements } from '../statements/all.ts';
 import { lend } from './lend.ts';
 import { open, timeoutSetting, undo } from './open.ts';
 
 interface AroundParts {
   readonly pool: pg.Pool;
+  readonly control: Control;
   readonly send: Send;
   readonly statements: Statements;
 }
@@ -41,7 +42,7 @@ export type Ended =
   | { readonly kind: 'lost'; readonly first: Row; readonly cause: unknown };
 
 /** A transaction around somebody's code whose guards are in its first flight: BEGIN, limits and record; code; COMMIT. */
-export function createAround({ pool, send, statements }: AroundParts) {
+export function createAround({ pool, control, send, statements }: AroundParts) {
   return async function around({ operationId, first, timeoutMs, body, allows }: Plan): Promise<Ended> {
     const limit = timeoutSetting(timeoutMs);
     const opening: Query = [statements.openTransaction, [limit, operationId]];
@@ -62,12 +63,12 @@ export function createAround({ pool, send, statements }: AroundParts) {
       last = await loan.during(body(loan.tx, row));
     } catch (error) {
       loan.end();
-      await undo(client, send, loan, committed, error);
+      await undo(client, { send, control }, loan, committed, error);
       throw error;
     }
     loan.end();
     if (last === undefined) {
-      await undo(client, send, loan, committed, undefined);
+      await undo(client, { send, control }, loan, committed, undefined);
       return { kind: 'undone' };
     }
 

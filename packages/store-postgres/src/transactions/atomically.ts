@@ -85,7 +85,7 @@ export function createAtomically({ schema, pool, control, send, statements, look
       end = await loan.during(body(loan.tx));
     } catch (error) {
       loan.end();
-      await undo(client, send, loan, [statements.committed, [transactionId]], error);
+      await undo(client, { send, control }, loan, [statements.committed, [transactionId]], error);
       if (isRetryable(error)) return { kind: 'again', cause: error };
       throw error;
     }

@@ -1,8 +1,8 @@
 import { TransactionEndedByHandler } from '@semel/server/store';
 import type pg from 'pg';
 import { isReadOnly, isSpoilt, isUseless, refused, unavailable } from '../connections/failures.ts';
-import { type Landed, type Query, ROLLBACK, rowOf, type Send } from '../connections/flight.ts';
-import { giveBack, rollBack } from '../connections/pools.ts';
+import { type Landed, type Query, ROLLBACK, type Row, rowOf, type Send } from '../connections/flight.ts';
+import { type Control, giveBack, rollBack } from '../connections/pools.ts';
 import type { Loan } from './lend.ts';
 
 /** A transaction that a body may run in. */
@@ -44,12 +44,22 @@ export async function open(pool: pg.Pool, send: Send, ...queries: readonly Query
  */
 export async function undo(
   client: pg.PoolClient,
-  send: Send,
+  { send, control }: { readonly send: Send; readonly control: Control },
   { wroteOutside }: Pick<Loan, 'wroteOutside'>,
   committed: Query,
   because: unknown,
 ): Promise<void> {
   const landed = await send(client, ROLLBACK, committed);
   giveBack(client, landed.error ?? (isReadOnly(because) || isSpoilt(because) ? because : undefined));
-  if (wroteOutside || rowOf(landed, 1)?.[0] === true) throw new TransactionEndedByHandler({ cause: because });
+  // The body may have left a connection that answers nothing more: another one knows. If there is none to be had, nobody
+  // can record anything either.
+  const row = landed.error === undefined ? rowOf(landed, 1) : await askedElsewhere(control, committed);
+  if (wroteOutside || row?.[0] === true) throw new TransactionEndedByHandler({ cause: because });
+}
+
+async function askedElsewhere(control: Control, query: Query): Promise<Row | undefined> {
+  return control.run(query).then(
+    ([row]) => row,
+    () => undefined,
+  );
 }

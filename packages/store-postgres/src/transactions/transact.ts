@@ -44,7 +44,7 @@ export function createTransact({ pool, control, send, statements, fence, reads }
       end = await loan.during(body(loan.tx));
     } catch (error) {
       loan.end();
-      await undo(client, send, loan, [statements.committed, [transactionId]], error);
+      await undo(client, { send, control }, loan, [statements.committed, [transactionId]], error);
       throw error;
     }
     loan.end();
