@@ -1,6 +1,6 @@
 // What the client tells, refuses and writes down, over real servers.
 import { createTRPCClient, httpLink } from '@trpc/client';
-import { IDBFactory } from 'fake-indexeddb';
+import { IDBDatabase, IDBFactory } from 'fake-indexeddb';
 import superjson from 'superjson';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
@@ -62,6 +62,26 @@ describe('what is written down', () => {
     const { trpc } = openPage(server, { journal: indexedDbJournal({ indexedDB }) });
     await Promise.all(Array.from({ length: 10 }, (_, i) => trpc.orders.create.mutate({ sku: `${i}` })));
     expect(server.requests).toHaveLength(1);
+  });
+
+  it('with IndexedDB takes one write before a mutation is sent, which has its first attempt in it, and one after', async () => {
+    await using server = await startServer();
+    const journal = indexedDbJournal({ indexedDB: new IDBFactory() });
+    const { trpc, semel } = openPage(server, { journal });
+    const written: unknown[] = [];
+    server.fail((_req, _res, handle) => {
+      void Promise.resolve(semel.journal.list()).then((records) => {
+        written.push(...records);
+        handle();
+      });
+    });
+    const transactions = vi.spyOn(IDBDatabase.prototype, 'transaction');
+    await trpc.orders.create.mutate(order);
+    await until(async () => (await semel.journal.list()).length === 0);
+    const writes = transactions.mock.calls.filter(([, mode]) => mode === 'readwrite');
+    transactions.mockRestore();
+    expect(written).toMatchObject([{ state: 'sending', attempts: 1 }]);
+    expect(writes).toHaveLength(2);
   });
 });
 

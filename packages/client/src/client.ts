@@ -3,18 +3,12 @@ import type { Carrier } from './adapters/carrier.ts';
 import { createFetch } from './adapters/fetch.ts';
 import { type BaseHeaders, createHeaders, type SemelHeaders } from './adapters/headers.ts';
 import { createLink } from './adapters/link.ts';
-import { systemClock } from './clock.ts';
-import { createBudget } from './delivery/budget.ts';
-import type { Core } from './delivery/core.ts';
-import { createEvents, type SemelEventType, type SemelListener } from './events.ts';
-import { fingerprintOf } from './intent/fingerprint.ts';
+import { type Core, createCore } from './delivery/core.ts';
+import type { SemelEventType, SemelListener } from './events.ts';
 import { createIntent, type Intent, type IntentParts } from './intent/intent.ts';
-import { createActions } from './intent/key.ts';
-import { createBook } from './journal/book.ts';
+import { ownerOf, recordsOf } from './journal/book.ts';
 import { type Journal, type JournalRecord, nameOf } from './journal/journal.ts';
-import { memoryJournal } from './journal/memory.ts';
-import { policyFrom, type SemelClientOptions } from './options.ts';
-import { systemConnectivity } from './presence/connectivity.ts';
+import type { SemelClientOptions } from './options.ts';
 
 /** An action whose outcome isn't known. */
 export interface PendingOperation extends JournalRecord {
@@ -82,49 +76,28 @@ export interface SemelClient {
  * });
  */
 export function createSemelClient(options: SemelClientOptions = {}): SemelClient {
-  const { clock = systemClock, random = Math.random, scope } = options;
-  const journal: Journal = options.journal ?? memoryJournal();
-  const events = createEvents(options.onEvent);
-  const policy = policyFrom(options);
-  const core: Core = {
-    ...policy,
-    ...createBook(journal, clock, scope, options.deployment),
-    clock,
-    events,
-    random,
-    budget: createBudget(policy.retry.budget, random, clock),
-    actions: createActions(clock),
-    connectivity: options.connectivity ?? systemConnectivity,
-    tabs: options.tabs,
-    live: new Map(),
-    describe(action, input) {
-      const { path, intent } = action;
-      if (journal.attach && scope === undefined) events.warn('missing_scope', path);
-      if (options.journal || intent !== undefined) action.fingerprint = fingerprintOf(input);
-      if (options.journal && options.persistInput?.(path)) action.input = input;
-      return action;
-    },
-  };
+  const core = createCore(options);
+  const { journal, events, live } = core;
   journal.attach?.({
-    required: policy.required,
+    required: core.durability === 'required',
     report: (error, { path = '', key = '' } = {} as JournalRecord) =>
       events.emit({ type: 'journal_error', path, key, error }),
   });
   const client: SemelClient & { core: Core } = {
     journal,
-    link: ({ carrier = 'headers' } = {}) => createLink(core, carrier),
+    link: (options) => createLink(core, options?.carrier === 'envelope'),
     headers: createHeaders,
     fetch: createFetch,
     on: events.on,
     intent: (name, parts) => createIntent(core, name, parts),
     async pending() {
-      const records = (await core.mine()).filter(({ state }) => state !== 'completed');
-      return records.map((record) => ({ ...record, live: core.live.has(nameOf(record)) }));
+      const open = (await recordsOf(core)).filter(({ state }) => state !== 'completed');
+      return open.map((record) => ({ ...record, live: live.has(nameOf(record)) }));
     },
     forget: async (record) => journal.settle(record),
     async purge() {
       for (const record of await journal.list()) {
-        if (record.scope === core.owner().scope) await journal.settle(record);
+        if (record.scope === ownerOf(core).scope) await journal.settle(record);
       }
     },
     core,

@@ -1,12 +1,18 @@
 import type { JournalRecord } from './journal/journal.ts';
 import type { Outcome, UnknownReason } from './outcome.ts';
 
-/** Looks for a branded error in a chain of causes: tRPC wraps whatever a link or a fetch throws. */
-function find<T>(value: unknown, brand: string, depth = 0): T | undefined {
-  const error = value as { semel?: string; cause?: unknown } | undefined;
-  if (!error || depth > 5) return undefined;
-  return error.semel === brand ? (error as T) : find(error.cause, brand, depth + 1);
+/** An error with members and a brand, by which it's recognised across duplicate copies of this package. */
+class Branded extends Error {
+  constructor(semel: string, message: string, members: object, options?: unknown) {
+    super(message, options as ErrorOptions);
+    Object.assign(this, members, { name: semel, semel });
+  }
 }
+
+/** Looks for a branded error in a chain of causes: tRPC wraps whatever a link or a fetch throws. */
+// biome-ignore lint/suspicious/noExplicitAny: anything may have been thrown
+const find = (error: any, brand: string, depth = 0): any =>
+  error?.semel === brand ? error : error && depth < 5 ? find(error.cause, brand, depth + 1) : undefined;
 
 /** Outcomes that no answer of the handler stands for. */
 export type OpenOutcome = Extract<Outcome<unknown>, { status: 'in_flight' | 'unknown' | 'accepted' }>;
@@ -18,16 +24,16 @@ export type SemelClientErrorCode = 'in_flight' | 'accepted' | UnknownReason;
  * again with. tRPC wraps it: what `mutate()` throws is a `TRPCClientError` with this as its cause, so read it with
  * `SemelClientError.from(error)`.
  */
-export class SemelClientError extends Error {
+export class SemelClientError extends Branded {
   /** Recognised across duplicate copies of this package. */
-  readonly semel = 'SemelClientError';
+  declare readonly semel: 'SemelClientError';
   declare readonly code: SemelClientErrorCode;
   declare readonly outcome: OpenOutcome;
 
   constructor(outcome: OpenOutcome) {
     const code = outcome.status === 'unknown' ? outcome.reason : outcome.status;
-    super(`${code}: no definite answer`, { cause: (outcome as { cause?: unknown }).cause });
-    Object.assign(this, { name: this.semel, code, outcome });
+    // Its cause is the outcome's.
+    super('SemelClientError', `${code}: no definite answer`, { code, outcome }, outcome);
   }
 
   /** Whether a value is this error itself. */
@@ -45,16 +51,15 @@ export class SemelClientError extends Error {
  * An HTTP answer that isn't the protocol's: a proxy's HTML page, an empty 500, a gateway's JSON. tRPC alone would
  * lose its status and headers.
  */
-export class HttpAnswerError extends Error {
-  readonly semel = 'HttpAnswerError';
+export class HttpAnswerError extends Branded {
+  declare readonly semel: 'HttpAnswerError';
   declare readonly status: number;
   declare readonly headers: Headers;
   /** The body as text. */
   declare readonly body: string;
 
   constructor(status: number, headers: Headers, body: string) {
-    super(`HTTP ${status}`);
-    Object.assign(this, { name: this.semel, status, headers, body });
+    super('HttpAnswerError', `HTTP ${status}`, { status, headers, body });
   }
 
   /** This error, or the one that a `TRPCClientError` wraps; `undefined` for all else. */
@@ -69,16 +74,20 @@ export class HttpAnswerError extends Error {
  * `resume`); then `await intent.next()` makes the next run a new action. `next({ force: true })` gives the first one up,
  * whatever became of it.
  */
-export class IntentConflictError extends Error {
-  readonly semel = 'IntentConflictError';
-  readonly code = 'intent_conflict';
+export class IntentConflictError extends Branded {
+  declare readonly semel: 'IntentConflictError';
+  declare readonly code: 'intent_conflict';
   declare readonly intent: string;
   /** The action that stands in the way. */
   declare readonly record: JournalRecord;
 
   constructor(record: JournalRecord) {
-    super('intent_conflict: settle the first, then next()');
-    Object.assign(this, { name: this.semel, intent: record.intent, record });
+    const code = 'intent_conflict';
+    super('IntentConflictError', `${code}: settle the first, then next()`, {
+      code,
+      intent: record.intent,
+      record,
+    });
   }
 
   /** This error, or the one that a `TRPCClientError` wraps; `undefined` for all else. */

@@ -1,7 +1,8 @@
-import type { Clock } from './clock.ts';
+import { type Clock, systemClock } from './clock.ts';
 import type { SemelEvent } from './events.ts';
 import type { Journal } from './journal/journal.ts';
-import type { Connectivity } from './presence/connectivity.ts';
+import { memoryJournal } from './journal/memory.ts';
+import { type Connectivity, systemConnectivity } from './presence/connectivity.ts';
 import type { Tabs } from './presence/presence.ts';
 
 /** Sending again after a failure. Every attempt of one call carries the same key. */
@@ -74,17 +75,28 @@ export interface SemelClientOptions {
 }
 
 /** The options with their defaults filled in. */
-export interface Policy {
+export interface Settings extends SemelClientOptions {
   readonly retry: RetryOptions;
   readonly inFlight: PollOptions;
   readonly accepted: AcceptedOptions;
   readonly statusPath: string;
+  readonly journal: Journal;
   readonly retentionMs: number;
-  readonly required: boolean;
+  readonly connectivity: Connectivity;
+  readonly clock: Clock;
+  readonly random: () => number;
 }
 
-export const policyFrom = (options: SemelClientOptions): Policy => ({
-  retry: {
+export const settingsFrom = (options: SemelClientOptions): Settings => ({
+  ...withDefaults(options, {
+    statusPath: 'idempotency.status',
+    journal: memoryJournal(),
+    retentionMs: 86_400_000,
+    connectivity: systemConnectivity,
+    clock: systemClock,
+    random: Math.random,
+  }),
+  retry: withDefaults(options.retry, {
     maxAttempts: 5,
     baseMs: 250,
     capMs: 20_000,
@@ -92,11 +104,18 @@ export const policyFrom = (options: SemelClientOptions): Policy => ({
     deadlineMs: 60_000,
     maxRetryAfterMs: 60_000,
     budget: { max: 10, refillPerSuccess: 0.1 },
-    ...options.retry,
-  },
-  inFlight: { firstMs: 150, factor: 1.6, capMs: 2_000, ...options.inFlight },
-  accepted: { wait: true, deadlineMs: 600_000, ...options.accepted },
-  statusPath: options.statusPath ?? 'idempotency.status',
-  retentionMs: options.retentionMs ?? 86_400_000,
-  required: options.durability === 'required',
+  }),
+  inFlight: withDefaults(options.inFlight, { firstMs: 150, factor: 1.6, capMs: 2_000 }),
+  accepted: withDefaults(options.accepted, { wait: true, deadlineMs: 600_000 }),
 });
+
+/** What is given as `undefined` isn't given. */
+function withDefaults<TGiven extends object, TDefaults extends object>(
+  given: TGiven | undefined,
+  defaults: TDefaults,
+): TGiven & TDefaults {
+  const all = { ...defaults } as TGiven & TDefaults;
+  for (const name in given)
+    if (given[name] !== undefined) all[name] = given[name] as (typeof all)[typeof name];
+  return all;
+}

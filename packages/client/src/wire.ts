@@ -28,7 +28,6 @@ export const OPERATION = 'Idempotency-Operation';
 export const REPLAYED = 'Idempotency-Replayed';
 
 /** The body of a 202, or `undefined` for every other output. */
-export function acceptedIn(output: unknown): AcceptedBody | undefined {
-  const body = output as AcceptedBody | null | undefined;
-  return body?.$idempotency === 'accepted' && body.operationId && body.pollAfterMs >= 0 ? body : undefined;
-}
+// biome-ignore lint/suspicious/noExplicitAny: it is what came over the wire
+export const acceptedIn = (output: any): AcceptedBody | undefined =>
+  output?.$idempotency === 'accepted' && output.operationId && output.pollAfterMs >= 0 ? output : undefined;

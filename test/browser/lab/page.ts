@@ -115,7 +115,6 @@ function stopHere(point: KillPoint): Promise<never> {
 }
 
 function stopping(journal: Journal, killAt: KillPoint): Journal {
-  let sent = 0;
   return {
     ...journal,
     claim(record) {
@@ -124,8 +123,8 @@ function stopping(journal: Journal, killAt: KillPoint): Journal {
       return Promise.resolve(journal.claim(record)).then(() => stopHere(killAt));
     },
     update(record: JournalRecord) {
-      // The first one says that it is sent; the next one is what the answer brings.
-      if (killAt === 'before the record is updated' && ++sent > 1) return stopHere(killAt);
+      // While it is sent, that is written down too; then comes what the answer brings.
+      if (killAt === 'before the record is updated' && record.state !== 'sending') return stopHere(killAt);
       return journal.update(record);
     },
     settle(record) {

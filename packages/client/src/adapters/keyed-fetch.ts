@@ -5,7 +5,7 @@ import { send } from '../delivery/send.ts';
 import { parsed } from '../delivery/verdict.ts';
 import type { Start } from '../delivery/within.ts';
 import { HttpAnswerError } from '../errors.ts';
-import { type Intent, intentId } from '../intent/intent.ts';
+import type { Intent } from '../intent/intent.ts';
 import type { Outcome } from '../outcome.ts';
 import { acceptedIn, keyHeaders, OPERATION, REPLAYED } from '../wire.ts';
 import { asValues } from './slot.ts';
@@ -70,7 +70,7 @@ async function request(
   const { method = 'POST', body, signal } = init;
   if (body instanceof ReadableStream) throw new TypeError('a stream cannot be sent twice');
   const path = `${method} ${url}`;
-  const action = core.describe(core.actions.of(path, undefined, key, intentId(intent)), body);
+  const action = core.actions.of(path, body, key, intent);
   let location = url;
   const start =
     <T>(

@@ -5,10 +5,10 @@ import type { Core } from '../delivery/core.ts';
 import { send } from '../delivery/send.ts';
 import type { Start } from '../delivery/within.ts';
 import { type OpenOutcome, SemelClientError } from '../errors.ts';
-import { type Intent, intentId } from '../intent/intent.ts';
+import type { Intent } from '../intent/intent.ts';
 import type { Outcome } from '../outcome.ts';
 import { acceptedIn, REPLAYED } from '../wire.ts';
-import { CARRIED, type Carried, type Carrier } from './carrier.ts';
+import { CARRIED, type Carried } from './carrier.ts';
 import { takeSlot } from './slot.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: a link is typed by its router, which only the maker of the client knows
@@ -32,7 +32,7 @@ interface CallContext {
 
 /** The link. One call through it is one user action: one key, however often it's sent. */
 export const createLink =
-  (core: Core, carrier: Carrier): TRPCLink<Any> =>
+  (core: Core, isEnvelope: boolean): TRPCLink<Any> =>
   () =>
   ({ op, next }) => {
     const { signal, path, input } = op;
@@ -42,16 +42,15 @@ export const createLink =
       return next(op);
     }
     const slot = takeSlot();
-    const id = intentId(intent);
-    const action = core.describe(core.actions.of(path, input, idempotencyKey, id), input);
-    const call = callFrom(op, next, carrier, core.statusPath);
+    const action = core.actions.of(path, input, idempotencyKey, intent, input);
+    const call = callFrom(op, next, isEnvelope, core.statusPath);
     return observable((observer) => {
       const end = new AbortController();
       const abort = () => end.abort(signal?.reason);
       if (signal?.aborted) abort();
       signal?.addEventListener('abort', abort);
       let done = false;
-      const isBack = resume && !idempotencyKey && id === undefined && !action.attempts;
+      const isBack = resume && !idempotencyKey && action.intent === undefined && !action.attempts;
       // It rejects only if the application's own `scope` throws.
       const sent = send(core, action, call, end.signal, undefined, isBack).catch(
         (error): Delivered<Answered> => failed(action, false, 'refused', error),
@@ -80,16 +79,16 @@ function errorOf(outcome: Outcome<unknown>): unknown {
 }
 
 /** A call as the delivery needs it: sent, recognised as accepted, asked about. */
-function callFrom(op: Operation, next: Next, carrier: Carrier, statusPath: string): Call<Answered> {
-  const isEnvelope = carrier === 'envelope';
+function callFrom(op: Operation, next: Next, isEnvelope: boolean, statusPath: string): Call<Answered> {
   let carried: Carried | undefined;
   const start =
     (sent: Operation): Start<Answered> =>
     (resolve, reject) => {
       const subscription = next(sent).subscribe({
-        next: (answer) => resolve(answer as Answered),
+        next: resolve as (answer: unknown) => void,
         error: reject,
-        complete: () => reject(new Error('no answer')),
+        // After an answer it means nothing; without one there will be none.
+        complete: reject as () => void,
       });
       return () => subscription.unsubscribe();
     };

@@ -66,7 +66,7 @@ export async function resume(
   const worker = async () => {
     for (const [place, record] of todo) {
       while (!connectivity.online() && !signal.aborted) {
-        await within(clock, signal, Infinity, (back) => connectivity.onceOnline(() => back(undefined)));
+        await within<void>(clock, signal, Infinity, (back) => connectivity.onceOnline(() => back()));
       }
       if (signal.aborted) return;
       results[place] = { record, ...(await resumeOne(core, record, client, options, signal)) };
@@ -115,7 +115,7 @@ async function resumeOne(
           : procedureAt(statusPath).query({ procedure, key }, { signal });
       }),
       0,
-      timeOf(clock, signal, retry.deadlineMs, retry),
+      timeOf(core, signal, retry.deadlineMs),
       inFlight,
       (answer) => {
         status = answer as OperationStatus;
@@ -124,7 +124,7 @@ async function resumeOne(
     return status;
   };
 
-  const late = isLate(clock, record);
+  const late = isLate(core, record);
   const outcome = late ? undefined : await sendAgain();
   if (outcome) return { outcome, status: undefined };
   const status = await askStatus();

@@ -30,11 +30,11 @@ it('charges one failure once, however many calls it hit, and draws one jitter fo
   const budget = createBudget({ max: 2, refillPerSuccess: 0 }, () => draws.shift() as number, clock);
   const failure = new Error('the batch is lost');
   const [one, two] = [budget.share(failure), budget.share(failure)];
-  expect([one.random(), two.random()]).toEqual([0.1, 0.1]);
+  expect([one.drawn, two.drawn]).toEqual([0.1, 0.1]);
   expect([one.take(), two.take()]).toEqual([true, true]);
   await clock.advance(100);
   const other = budget.share(failure);
-  expect(other.random()).toBe(0.2);
+  expect(other.drawn).toBe(0.2);
   expect(other.take()).toBe(true);
   expect(take(budget)).toBe(false);
 });

@@ -3,8 +3,8 @@ import type { Start } from './within.ts';
 
 /** What all calls that one failure has hit have in common. */
 export interface Share {
-  /** The same draw for all of them. */
-  random: () => number;
+  /** The same draw for all of them, uniform in 0 … 1. */
+  drawn: number;
   /** Takes one retry for all of them, or says that none is left. */
   take(): boolean;
   /** Sleeps as long as the first of them wants to. They wake in one tick: tRPC batches only what is sent in one. */
@@ -37,17 +37,14 @@ export function createBudget(
       const known = shares.get(failure as object);
       const at = clock.monotonic();
       if (known && at - known.at < SAME_FAILURE_MS) return known;
-      const drawn = random();
       const asleep = new Set<() => void>();
       let granted: boolean | undefined;
       let timer: unknown;
       const share: Share & { at: number } = {
         at,
-        random: () => drawn,
-        take() {
-          granted ??= tokens >= 1 && tokens-- >= 1;
-          return granted;
-        },
+        drawn: random(),
+        // Asked again, the answer is the same.
+        take: () => (granted ??= tokens >= 1 && tokens-- >= 1),
         sleep: (ms) => (wake) => {
           const wakeAll = () => {
             for (const each of asleep) each();
@@ -60,7 +57,8 @@ export function createBudget(
           };
         },
       };
-      if (typeof failure === 'object' && failure) shares.set(failure, share);
+      // One that is no object isn't found again.
+      shares.set(Object(failure), share);
       return share;
     },
     refill() {

@@ -9,12 +9,6 @@ export interface Delivered<T> {
   value?: T;
 }
 
-/** A 202, and the answer that brought it. */
-export interface Accepted<T> {
-  value: T;
-  body: AcceptedBody;
-}
-
 /** One call, as a transport offers it. */
 export interface Call<T> {
   /** Sends it once more, synchronously, with the key (and its age) on it. */

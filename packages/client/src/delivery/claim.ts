@@ -15,24 +15,26 @@ export async function claim(core: Core, entry: Entry): Promise<Delivered<never> 
   let hasWaited = false;
   let hasCleared = false;
   for (;;) {
-    const proposed = entry.record('sending');
+    // With the attempt that follows: that needn't be written down once more.
+    const proposed = { ...entry.record('sending'), attempts: action.attempts + 1 };
     entry.proposed = proposed;
     const answer = await entry.ask(() => {
-      entry.claimed = (async () => {
-        const found = await journal.claim(proposed);
-        await tabs?.ready;
-        return found;
-      })();
+      const claimed = journal.claim(proposed);
+      entry.claimed = tabs ? Promise.all([claimed, tabs.ready]).then(([found]) => found) : claimed;
       return entry.claimed;
     }, signal);
-    if (answer.type === 'error' && core.required) {
-      const error = new Error('journal_unavailable: nothing was sent', { cause: answer.error });
+    if (answer.type !== 'value') {
+      // Aborted, or it goes out unwritten: neither waits for a journal that hangs.
+      if (answer.type === 'aborted' || core.durability !== 'required') return undefined;
+      const error = new Error('journal_unavailable: nothing was sent', {
+        cause: (answer as { error?: unknown }).error,
+      });
       return failed(action, false, 'refused', error);
     }
-    // It's ours; or it was aborted, or goes out unwritten: neither waits for a journal that hangs.
-    if (answer.type !== 'value' || answer.value === proposed) return undefined;
     const found = answer.value;
-    const isOver = isLate(clock, found);
+    entry.isNew = found === proposed;
+    if (entry.isNew) return undefined;
+    const isOver = isLate(core, found);
     entry.isDone = found.state === 'completed';
     if (entry.isDone && isOver) {
       // What is done and over, is done: this is a new action.

@@ -1,28 +1,31 @@
-import type { Clock } from '../clock.ts';
-import type { Events, SemelEvent } from '../events.ts';
-import type { Action, Actions } from '../intent/key.ts';
-import type { Book } from '../journal/book.ts';
+import { createEvents, type Events, type SemelEvent } from '../events.ts';
+import { type Action, type Actions, createActions } from '../intent/key.ts';
 import type { JournalRecord } from '../journal/journal.ts';
-import type { Policy } from '../options.ts';
-import type { Connectivity } from '../presence/connectivity.ts';
-import type { Tabs } from '../presence/presence.ts';
-import type { Budget } from './budget.ts';
+import { type SemelClientOptions, type Settings, settingsFrom } from '../options.ts';
+import { type Budget, createBudget } from './budget.ts';
 import type { Delivered } from './call.ts';
 import type { Answer } from './within.ts';
 
 /** What all calls of a client share. */
-export interface Core extends Policy, Book {
-  readonly clock: Clock;
-  readonly random: () => number;
+export interface Core extends Settings {
   readonly budget: Budget;
-  readonly connectivity: Connectivity;
   readonly events: Events;
   readonly actions: Actions;
-  readonly tabs: Tabs | undefined;
   /** By the name of the record. */
   readonly live: Map<string, Entry>;
-  /** Notes on an action what is written down of its input. */
-  describe(action: Action, input: unknown): Action;
+}
+
+export function createCore(options: SemelClientOptions): Core {
+  const settings = settingsFrom(options);
+  const { retry, random, clock } = settings;
+  const events = createEvents(options.onEvent);
+  return {
+    ...settings,
+    events,
+    budget: createBudget(retry.budget, random, clock),
+    actions: createActions(settings, events.warn, !!options.journal),
+    live: new Map(),
+  };
 }
 
 /** An event, before the action's name is put to it. */
@@ -33,14 +36,16 @@ export interface Entry {
   readonly action: Action;
   readonly signal: AbortSignal;
   /** Of its record. */
-  readonly name: string;
+  name: string;
   /** How often this call has sent it. */
   attempts: number;
   /** Known from a 202 on. */
   operationId: string | undefined;
   /** What was proposed to the journal last, and what that says is there. */
   proposed?: JournalRecord;
-  claimed?: Promise<JournalRecord>;
+  claimed?: JournalRecord | Promise<JournalRecord>;
+  /** This call has written it down. */
+  isNew?: boolean;
   /** An intent that is done is sent again for its answer. */
   isDone?: boolean;
   /** What comes of the call. */
@@ -48,7 +53,7 @@ export interface Entry {
   record(state: JournalRecord['state']): JournalRecord;
   tell(event: Told<SemelEvent>): void;
   /** Asks the journal for something. Never throws, and nobody waits for one that hangs: what goes wrong is told. */
-  ask<T>(act: () => T | Promise<T>, until?: AbortSignal): Promise<Exclude<Answer<T>, { type: 'timeout' }>>;
+  ask<T>(act: () => T | Promise<T>, until?: AbortSignal): Promise<Answer<T>>;
   /** Notes how far it is. */
   write(state: JournalRecord['state']): Promise<unknown>;
 }

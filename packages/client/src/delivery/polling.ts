@@ -34,7 +34,7 @@ export async function watchAccepted(
   for (let polls = 0; waitMs < time.left(); polls++) {
     await time.within(waitMs);
     const answer = await time.attempt(status);
-    if (answer.type === 'aborted' || verdict(answer).kind === 'rejected') return true;
+    if (answer.type === 'aborted' || verdict(answer).type === 'rejected') return true;
     waitMs = pollMs(inFlight, polls);
     if (answer.type === 'value') {
       const status = (answer.value ?? {}) as Status;

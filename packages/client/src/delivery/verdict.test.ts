@@ -19,7 +19,7 @@ const http = (status: number, headers: Record<string, string> = {}, body = '') =
 const underTrpc = (error: Error) => TRPCClientError.from(error);
 
 describe('a problem of the contract', () => {
-  const kinds: Record<ProblemCode, string> = {
+  const types: Record<ProblemCode, string> = {
     key_missing: 'rejected',
     key_malformed: 'rejected',
     contract_unsupported: 'rejected',
@@ -33,14 +33,14 @@ describe('a problem of the contract', () => {
   };
 
   it.each(PROBLEM_CODES)('%s means the same in a tRPC error and a problem document', (code) => {
-    expect(of(problemError(code)).kind).toBe(kinds[code]);
-    expect(of(http(409, {}, JSON.stringify(createProblem(code)))).kind).toBe(kinds[code]);
+    expect(of(problemError(code)).type).toBe(types[code]);
+    expect(of(http(409, {}, JSON.stringify(createProblem(code)))).type).toBe(types[code]);
   });
 
   it('is tried again exactly where the table says that it may be answered otherwise', () => {
     for (const code of PROBLEM_CODES) {
       const v = of(problemError(code));
-      const again = v.kind === 'wait' || v.kind === 'retry';
+      const again = v.type === 'wait' || v.type === 'retry';
       expect([code, again]).toEqual([code, problemRow(code).retryable]);
     }
   });
@@ -51,15 +51,15 @@ describe('a problem of the contract', () => {
       const error = TRPCClientError.from({
         error: { code: -32600, message: code, data: { httpStatus: 400, idempotency } },
       });
-      expect(of(error)).toEqual({ kind: 'rejected', conclusive: false, problem: idempotency });
+      expect(of(error)).toEqual({ type: 'rejected', conclusive: false, problem: idempotency });
     }
   });
 
   it('prefers the exact time in the body to the header', () => {
     const body = JSON.stringify(createProblem('in_flight', { retryAfterMs: 350 }));
     expect(of(http(409, { 'retry-after': '1' }, body))).toEqual({
-      kind: 'wait',
-      code: 'in_flight',
+      type: 'wait',
+      reason: 'in_flight',
       retryAfterMs: 350,
     });
   });
@@ -82,29 +82,29 @@ describe('a problem of the contract', () => {
 
 describe('an answer without a problem', () => {
   it.each([408, 425, 429, 499, 500, 502, 503, 504])('%i is sent again', (status) => {
-    expect(of(trpcError(status))).toMatchObject({ kind: 'retry', reason: 'server' });
-    expect(of(underTrpc(http(status)))).toMatchObject({ kind: 'retry', reason: 'server' });
+    expect(of(trpcError(status))).toMatchObject({ type: 'retry', reason: 'server' });
+    expect(of(underTrpc(http(status)))).toMatchObject({ type: 'retry', reason: 'server' });
   });
 
   it.each([400, 402, 404, 409, 410, 422])('%i from tRPC is a conclusive refusal', (status) => {
-    expect(of(trpcError(status))).toEqual({ kind: 'rejected', conclusive: true, problem: undefined });
+    expect(of(trpcError(status))).toEqual({ type: 'rejected', conclusive: true, problem: undefined });
   });
 
   it.each([401, 403])('%i is a refusal at the door', (status) => {
-    expect(of(trpcError(status))).toMatchObject({ kind: 'rejected', conclusive: false });
+    expect(of(trpcError(status))).toMatchObject({ type: 'rejected', conclusive: false });
   });
 
   it('a 404 that is not tRPC’s comes from something in front of the server', () => {
-    expect(of(underTrpc(http(404, {}, '<html>')))).toMatchObject({ kind: 'rejected', conclusive: false });
-    expect(of(http(404))).toMatchObject({ kind: 'rejected', conclusive: true });
+    expect(of(underTrpc(http(404, {}, '<html>')))).toMatchObject({ type: 'rejected', conclusive: false });
+    expect(of(http(404))).toMatchObject({ type: 'rejected', conclusive: true });
   });
 
   it('an error without status counts as the network’s, and so does an AbortError of the transport', () => {
-    expect(of(networkError())).toEqual({ kind: 'retry', reason: 'network', retryAfterMs: undefined });
+    expect(of(networkError())).toEqual({ type: 'retry', reason: 'network', retryAfterMs: undefined });
     expect(of(underTrpc(new DOMException('aborted', 'AbortError')))).toMatchObject({ reason: 'network' });
     expect(of(underTrpc(new SyntaxError('Unexpected token <')))).toMatchObject({ reason: 'network' });
     expect(of({ message: 'Unknown error', cause: { type: 'close' } })).toMatchObject({ reason: 'network' });
-    expect(of(undefined)).toMatchObject({ kind: 'retry', reason: 'network' });
+    expect(of(undefined)).toMatchObject({ type: 'retry', reason: 'network' });
   });
 
   it('keeps Retry-After of an answer that is not tRPC’s', () => {
@@ -113,14 +113,14 @@ describe('an answer without a problem', () => {
 
   it('reads JSON-RPC’s internal error where the app’s formatter dropped the status', () => {
     const shaped = (code: number) => TRPCClientError.from({ error: { code, message: 'x', data: {} } });
-    expect(of(shaped(-32603)).kind).toBe('retry');
-    expect(of(shaped(-32600)).kind).toBe('rejected');
+    expect(of(shaped(-32603)).type).toBe('retry');
+    expect(of(shaped(-32600)).type).toBe('rejected');
   });
 });
 
 it('a value and a timeout mean what they say', () => {
-  expect(verdict({ type: 'value', value: undefined })).toEqual({ kind: 'completed' });
-  expect(verdict({ type: 'timeout' })).toEqual({ kind: 'retry', reason: 'timeout' });
+  expect(verdict({ type: 'value', value: undefined })).toEqual({ type: 'completed' });
+  expect(verdict({ type: 'timeout' })).toEqual({ type: 'retry', reason: 'timeout' });
 });
 
 it('never throws, whatever arrives, and says the same twice', () => {

@@ -13,11 +13,13 @@ export type Start<T> = (
   reject: (error: unknown) => void,
 ) => (() => void) | undefined;
 
-/** Something that can't be stopped, and goes on whatever becomes of the wait for it. */
+/** Something that can't be stopped, and goes on whatever becomes of the wait for it. What is there at once isn't waited for. */
 export const awaiting =
   <T>(act: () => T | Promise<T>): Start<T> =>
   (resolve, reject) => {
-    Promise.resolve(act()).then(resolve, reject);
+    const answer = act() as T & { then?: unknown };
+    if (answer?.then) void Promise.resolve(answer).then(resolve, reject);
+    else resolve(answer);
     return undefined;
   };
 
@@ -28,38 +30,41 @@ const LONGEST_TIMER = 2 ** 31 - 1; // a longer one fires at once
  * its timer and listener away. Without `start`, an abortable sleep. `start` is called synchronously: tRPC batches only
  * what is sent in one tick.
  */
-export function within<T>(
+export const within = <T>(
   clock: Clock,
   signal: AbortSignal | undefined,
   ms: number,
   start?: Start<T>,
-): Promise<Answer<T>> {
-  return new Promise((resolve) => {
-    if (signal?.aborted) return resolve({ type: 'aborted' });
+): Promise<Answer<T>> =>
+  new Promise((resolve) => {
     let stop: ReturnType<Start<T>>;
-    let done = false;
+    let timer: unknown;
+    let isDone = false;
     const finish = (answer: Answer<T>) => {
-      if (done) return;
-      done = true;
+      if (isDone) return;
+      isDone = true;
       clock.clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);
       stop?.();
       resolve(answer);
     };
     const onAbort = () => finish({ type: 'aborted' });
-    const timer = clock.setTimeout(() => finish({ type: 'timeout' }), Math.min(ms, LONGEST_TIMER));
-    signal?.addEventListener('abort', onAbort);
+    if (signal?.aborted) return onAbort();
     try {
       stop = start?.(
         (value) => finish({ type: 'value', value }),
         (error) => finish({ type: 'error', error }),
       );
-      if (done) stop?.();
     } catch (error) {
       finish({ type: 'error', error });
     }
+    if (isDone) stop?.();
+    else if (signal?.aborted) onAbort();
+    else {
+      timer = clock.setTimeout(() => finish({ type: 'timeout' }), Math.min(ms, LONGEST_TIMER));
+      signal?.addEventListener('abort', onAbort);
+    }
   });
-}
 
 /** The time that a call has. */
 export interface Time {
@@ -72,16 +77,15 @@ export interface Time {
 }
 
 export function timeOf(
-  clock: Clock,
+  { clock, retry }: { clock: Clock; retry: { attemptTimeoutMs: number } },
   signal: AbortSignal,
   deadlineMs: number,
-  { attemptTimeoutMs }: { attemptTimeoutMs: number },
 ): Time {
   const until = clock.monotonic() + deadlineMs;
   const left = () => until - clock.monotonic();
   return {
     left,
     within: (ms, start) => within(clock, signal, ms, start),
-    attempt: (start) => within(clock, signal, Math.min(attemptTimeoutMs, left()), start),
+    attempt: (start) => within(clock, signal, Math.min(retry.attemptTimeoutMs, left()), start),
   };
 }

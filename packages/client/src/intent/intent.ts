@@ -1,5 +1,5 @@
 import { IntentConflictError } from '../errors.ts';
-import type { Book } from '../journal/book.ts';
+import { type Book, recordsOf } from '../journal/book.ts';
 import type { JournalRecord } from '../journal/journal.ts';
 
 /** What names an intent beside its name: ids of what it's about. */
@@ -32,7 +32,7 @@ export function createIntent(book: Book, name: string, parts: IntentParts = []):
   if (parts.some((part) => part == null || Number.isNaN(part)))
     throw new TypeError(`intent ${name}: a part is missing`);
   const id = name + JSON.stringify(parts);
-  const records = async () => (await book.mine()).filter(({ intent }) => intent === id);
+  const records = async () => (await recordsOf(book)).filter(({ intent }) => intent === id);
   return {
     id,
     records,

@@ -1,6 +1,9 @@
 import type { IdempotencyKey } from '@semel/contract/v1/pure';
 import type { Clock } from '../clock.ts';
+import type { Book } from '../journal/book.ts';
 import { assertKey } from '../wire.ts';
+import { fingerprintOf } from './fingerprint.ts';
+import { type Intent, intentId } from './intent.ts';
 
 /** One user action. The members that its record has too are named as there. */
 export interface Action {
@@ -24,15 +27,41 @@ export interface Action {
   lost: boolean;
 }
 
-/** 18 random bytes as base64url. `getRandomValues` is there in insecure contexts too, where `randomUUID` isn't. */
-export const newKey = (): string =>
-  btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(18))))
-    .replaceAll('+', '-')
-    .replaceAll('/', '_');
+const KEY_BYTES = 18;
+
+/**
+ * Makes keys: 18 random bytes each, as base64url. `getRandomValues` is there in insecure contexts too, where `randomUUID`
+ * isn't; asking it costs more than all else that is done for a key, so it's asked for some keys at a time. For no longer than a
+ * second: copies of a process that was frozen must not go on with the same keys.
+ */
+export function createKeys({ now }: Clock): () => string {
+  let bytes = new Uint8Array();
+  let until = 0;
+  return () => {
+    if (!bytes.length || now() > until) {
+      bytes = crypto.getRandomValues(new Uint8Array(16 * KEY_BYTES));
+      until = now() + 1000;
+    }
+    const key = btoa(String.fromCharCode(...bytes.subarray(0, KEY_BYTES)));
+    bytes = bytes.subarray(KEY_BYTES);
+    return key.replaceAll('+', '-').replaceAll('/', '_');
+  };
+}
 
 export interface Actions {
-  /** The action that a call belongs to. @throws TypeError for an explicit key that isn't valid */
-  of(path: string, input: unknown, explicit: string | IdempotencyKey | undefined, intent?: string): Action;
+  /**
+   * The action that a call belongs to, with what is to be written down of it.
+   *
+   * @param source the object that says which action it is, where neither a key nor an intent does
+   * @throws TypeError for an explicit key that isn't valid
+   */
+  of(
+    path: string,
+    input: unknown,
+    explicit: string | IdempotencyKey | undefined,
+    intent?: Intent | string,
+    source?: unknown,
+  ): Action;
   /** The action is settled: the next call with its input is a new one. */
   end(action: Action): void;
 }
@@ -41,29 +70,41 @@ export interface Actions {
  * Chooses the key: an explicit one, else the intent's (which the journal keeps), else the one that the same input
  * reference got before (a TanStack retry calls again with the very same object), else a new one. Nothing here renews a
  * key: only a settled outcome ends it.
+ *
+ * @param isKept the application has a journal, so other calls may have to be told from this one
  */
-export function createActions(clock: Clock): Actions {
+export function createActions(
+  { clock, journal, scope, persistInput }: Book & { persistInput?: (path: string) => boolean },
+  warn: (code: 'missing_scope', path: string) => void,
+  isKept: boolean,
+): Actions {
   const bySource = new WeakMap<object, Map<string, Action>>();
+  const newKey = createKeys(clock);
   return {
-    of(path, input, explicit, intent) {
+    of(path, input, explicit, given, source) {
       const { key, ageMs = 0 } = typeof explicit === 'object' ? explicit : { key: explicit ?? newKey() };
       assertKey(key);
+      const intent = explicit === undefined ? intentId(given) : undefined;
       // A key with an age has been sent by somebody already.
       const lost = ageMs > 0;
-      const action: Action = {
+      let action: Action = {
         path,
-        intent: explicit === undefined ? intent : undefined,
+        intent,
         key,
         createdAt: clock.now() - ageMs,
         madeAt: clock.monotonic() - ageMs,
         attempts: Number(lost),
         lost,
       };
-      if ((explicit ?? intent) !== undefined || typeof input !== 'object' || !input) return action;
-      const paths = bySource.get(input) ?? new Map<string, Action>();
-      const known = paths.get(path) ?? { ...action, source: input };
-      bySource.set(input, paths.set(path, known));
-      return known;
+      if ((explicit ?? intent) === undefined && typeof source === 'object' && source) {
+        const byPath = bySource.get(source) ?? new Map<string, Action>();
+        action = byPath.get(path) ?? { ...action, source };
+        bySource.set(source, byPath.set(path, action));
+      }
+      if (journal.attach && scope === undefined) warn('missing_scope', path);
+      if (isKept || intent !== undefined) action.fingerprint = fingerprintOf(input);
+      if (isKept && persistInput?.(path)) action.input = input;
+      return action;
     },
     end({ source, path }) {
       if (source) bySource.get(source)?.delete(path);

@@ -55,14 +55,6 @@ export function indexedDbJournal({
       tx.oncomplete = () => resolve(value);
     });
   };
-  const get = (
-    store: IDBObjectStore,
-    record: JournalRecord,
-    then: (found: JournalRecord | undefined) => void,
-  ) => {
-    const request = store.get(nameOf(record));
-    request.onsuccess = () => then(request.result);
-  };
   const put = (store: IDBObjectStore, record: JournalRecord) => {
     try {
       store.put(record, nameOf(record));
@@ -71,27 +63,39 @@ export function indexedDbJournal({
       store.put({ ...record, input: undefined }, nameOf(record));
     }
   };
-  /** Looks and acts in one transaction. */
+  /** Looks at what is there of each record and acts on it, in one transaction. */
   const change = (
-    record: JournalRecord,
-    act: (store: IDBObjectStore, found: JournalRecord | undefined) => unknown,
-  ) => transaction('readwrite', (store) => get(store, record, (found) => act(store, found)));
+    records: readonly JournalRecord[],
+    act: (
+      store: IDBObjectStore,
+      found: JournalRecord | undefined,
+      record: JournalRecord,
+      i: number,
+    ) => unknown,
+  ) =>
+    transaction('readwrite', (store) => {
+      for (const [i, record] of records.entries()) {
+        const request = store.get(nameOf(record));
+        request.onsuccess = () => {
+          act(store, request.result, record, i);
+          // Or the database would answer the last write first, and only then learn that there is no more.
+          if (i === records.length - 1) store.transaction.commit?.();
+        };
+      }
+    });
   void open();
   return sturdy({
-    claim: (records) =>
-      transaction('readwrite', (store) => {
-        const all = [...records];
-        for (const [i, record] of records.entries()) {
-          get(store, record, (found) => {
-            if (found) all[i] = found;
-            else put(store, record);
-          });
-        }
-        return all;
-      }),
-    update: (record) => change(record, (store, found) => isOpen(found, record) && put(store, record)),
+    async claim(records) {
+      const all = [...records];
+      await change(records, (store, found, record, i) => {
+        if (found) all[i] = found;
+        else put(store, record);
+      });
+      return all;
+    },
+    update: (record) => change([record], (store, found) => isOpen(found, record) && put(store, record)),
     settle: (record) =>
-      change(record, (store, found) => found?.key === record.key && store.delete(nameOf(record))),
+      change([record], (store, found) => found?.key === record.key && store.delete(nameOf(record))),
     list: async () => (await transaction('readonly', (store) => store.getAll())).result,
   });
 }

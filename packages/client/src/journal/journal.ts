@@ -5,7 +5,7 @@ export interface JournalRecord {
   readonly key: string;
   /** When the key was made, by the wall clock, in milliseconds since 1970. */
   readonly createdAt: number;
-  /** How often it was sent, as far as that was written down: a page that dies may have sent it once more. */
+  /** How often it was sent, as far as that was written down: a page that dies may have sent it once more, or less. */
   readonly attempts: number;
   /** `unknown`: the call ended without a definite answer. `completed`: an intent that is done (others are struck out). */
   readonly state: 'sending' | 'accepted' | 'unknown' | 'completed';
