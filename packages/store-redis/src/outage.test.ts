@@ -1,7 +1,7 @@
 import { createSemel, type SemelEvent } from '@semel/server';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createRedisLayer, type RedisLayer } from './redis-layer.ts';
-import { ask } from './scripts/ask.ts';
+import { ask, askTogether } from './scripts/ask.ts';
 import { type Database, openDatabase, randomName } from './testing/fixture.ts';
 import { type RedisServer, startRedisServer } from './testing/redis-server.ts';
 
@@ -39,10 +39,12 @@ async function standstill({ callers, calls }: { callers: number; calls: number }
   const asked = new Map<string, number>();
   const monitor = await redis.admin.monitor();
   let isDone = false;
-  monitor.on('monitor', (_time, [command, sha, , key = '']: string[]) => {
+  monitor.on('monitor', (_time, [command, sha = '', count, ...args]: string[]) => {
     if (command === 'echo') isDone = true;
-    if (command?.toLowerCase() !== 'evalsha' || sha !== ask.sha || key.endsWith('probe')) return;
-    asked.set(key, (asked.get(key) ?? 0) + 1);
+    if (command?.toLowerCase() !== 'evalsha' || ![ask.sha, askTogether.sha].includes(sha)) return;
+    for (const key of args.slice(0, Number(count))) {
+      if (!key.endsWith('probe')) asked.set(key, (asked.get(key) ?? 0) + 1);
+    }
   });
 
   redis.pause();

@@ -8,6 +8,7 @@ import {
   type OperationIdentity,
 } from '@semel/server/store';
 import { Cluster, Redis } from 'ioredis';
+import { createAsks } from './asks.ts';
 import { createBreaker } from './breaker.ts';
 import { createChanges } from './changes.ts';
 import { connect, type RedisConnection } from './connection.ts';
@@ -75,7 +76,7 @@ export function createRedisLayer(options: RedisLayerOptions): RedisLayer {
     async probe() {
       // A write: a replica, or a Redis without memory, can only be read.
       // On a Cluster it is the node that failed which has to work again: the hash tag leads there.
-      await run(ask, `${failedKey}probe`, 'probe', 1).catch((error: unknown) => {
+      await run(ask, 1, [`${failedKey}probe`, 'probe', 1]).catch((error: unknown) => {
         // A replica that was the primary, or a primary that doesn't answer: there may be another by now, and who has
         // just vanished never closes a connection. Connect anew, where the primary is now.
         const isElsewhere = error instanceof TimedOut || String(error).includes('READONLY');
@@ -84,25 +85,38 @@ export function createRedisLayer(options: RedisLayerOptions): RedisLayer {
         throw error;
       });
       for (const [key, ms] of untold) {
-        await run(forget, key, ms);
+        await run(forget, 1, [key, ms]);
         untold.delete(key);
       }
     },
   });
 
+  /** @param atOnce no entry may be read any more */
+  function failed(key: string, error: unknown, atOnce: boolean): void {
+    if (!breaker.isOpen) failedKey = key;
+    breaker.failed(error, atOnce);
+  }
+
   /** Sent at once, so that what was called first arrives first. `undefined` for what failed. */
   async function attempt(script: Script, key: string, ...args: (string | number)[]): Promise<unknown> {
     try {
-      const found = await run(script, key, ...args);
+      const found = await run(script, 1, [key, ...args]);
       breaker.succeeded();
       return found;
     } catch (error) {
-      if (!breaker.isOpen) failedKey = key;
       // A purge that wasn't heard of: no entry may be read before the probe has told it.
-      breaker.failed(error, script === forget);
+      failed(key, error, script === forget);
       return undefined;
     }
   }
+
+  const askRedis = createAsks({
+    run,
+    timeoutMs,
+    isOne: client instanceof Redis,
+    succeeded: breaker.succeeded,
+    failed: (key, error) => failed(key, error, false),
+  });
 
   /** Passes a purge on. */
   async function tell(key: string, ms: number): Promise<void> {
@@ -125,7 +139,7 @@ export function createRedisLayer(options: RedisLayerOptions): RedisLayer {
     },
     async ready() {
       if (starting !== undefined) await starting;
-      return run(ask, probeKey(), 'probe', 1).then(
+      return run(ask, 1, [probeKey(), 'probe', 1]).then(
         () => true,
         () => false,
       );
@@ -134,11 +148,7 @@ export function createRedisLayer(options: RedisLayerOptions): RedisLayer {
     async ask(identity, { owner }, holdMs) {
       if (starting !== undefined) await starting;
       if (isLeftOut()) return NOTHING_KNOWN;
-      const found = await attempt(ask, keyOf(identity), owner, whole(holdMs));
-      if (found === 'H') return { kind: 'none', held: true };
-      if (found === 'L') return { kind: 'held' };
-      if (typeof found !== 'string' || !found.startsWith('E')) return NOTHING_KNOWN;
-      return { kind: 'entry', text: found.slice(1) };
+      return askRedis(keyOf(identity), owner, whole(holdMs));
     },
     async keep(identity, text, ms) {
       if (!isLeftOut()) await attempt(keep, keyOf(identity), text, whole(ms), channel);
@@ -175,7 +185,7 @@ const whole = (ms: number): number => Math.max(1, Math.floor(ms));
 
 /** One length whatever the key, and nobody reads scopes and keys off the list of keys. */
 const digest = ({ scope, procedure, key }: OperationIdentity): string =>
-  hash('sha256', JSON.stringify([scope, procedure, key]), 'base64url');
+  hash('sha256', `${scope.length}:${scope}${procedure.length}:${procedure}${key}`, 'base64url');
 
 function whenReady(client: ReturnType<typeof connect>, timeoutMs: number): Promise<boolean> {
   return new Promise((resolve) => {

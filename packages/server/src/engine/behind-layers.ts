@@ -1,13 +1,16 @@
-import type { Layers } from '../store/layers.ts';
+import type { Asked, Layers } from '../store/layers.ts';
 import { type EngineContext, identityOf } from './engine-context.ts';
 import { replayedFrom } from './replay.ts';
-import type { Call, RunResult } from './request.ts';
+import type { Call, RunRequest, RunResult } from './request.ts';
 
 /**
  * How long somebody else's being at it is believed without asking the store of record: a server that died holding it, or
  * a layer that lies, costs this much and no more.
  */
 const MAX_BELIEVED_MS = 1000;
+
+type Settled = Extract<Asked, { kind: 'settled' }>;
+type Held = Extract<Asked, { kind: 'held' }>;
 
 /** How a mode runs a call on the store of record. */
 export type RunOnAuthority<Tx> = (context: EngineContext<Tx>, call: Call<Tx>) => Promise<RunResult>;
@@ -28,10 +31,21 @@ async function askFirst<Tx>(
   call: Call<Tx>,
   run: RunOnAuthority<Tx>,
 ): Promise<RunResult> {
+  const { request, owner } = call;
+  const { policy } = request;
+  const identity = identityOf(request);
+  const holdMs = policy.mode === 'atomic' ? policy.maxRunMs : policy.leaseMs;
   try {
-    return (await ask(context, layers, call)) ?? (await run(context, call));
+    let asked = await layers.ask(identity, owner, holdMs);
+    if (asked.kind === 'held') {
+      const until = Math.min(call.deadline, performance.now() + MAX_BELIEVED_MS);
+      const askAgain = (): Promise<Asked> => layers.ask(identity, owner, holdMs);
+      asked = await outlast(context, asked, until, askAgain);
+    }
+    const found = asked.kind === 'settled' ? replayFrom(context, request, asked) : undefined;
+    return found ?? (await run(context, call));
   } finally {
-    layers.done(identityOf(call.request), call.owner);
+    layers.done(identity, owner);
   }
 }
 
@@ -39,26 +53,29 @@ async function askFirst<Tx>(
  * A replay, or `undefined`: ask the store of record. A layer may only say yes. That a key is reused, gone or in flight is
  * for the store of record to say; that is seldom.
  */
-async function ask<Tx>(
+function replayFrom<Tx>(
   context: EngineContext<Tx>,
-  layers: Layers,
-  { request, owner, deadline }: Call<Tx>,
-): Promise<RunResult | undefined> {
-  const { policy } = request;
-  const holdMs = policy.mode === 'atomic' ? policy.maxRunMs : policy.leaseMs;
-  const until = Math.min(deadline, performance.now() + MAX_BELIEVED_MS);
-  for (;;) {
-    const asked = await layers.ask(identityOf(request), owner, holdMs);
-    if (asked.kind === 'none') return undefined;
-    if (asked.kind === 'settled') {
-      const { entry, layer } = asked;
-      const judged = context.sealing.judge(entry.fingerprint, request.fingerprint, request);
-      const same = judged === 'same' || policy.mismatch === 'replay';
-      return same ? replayedFrom(context, request, entry, layer) : undefined;
-    }
+  request: RunRequest,
+  { entry, layer }: Settled,
+): RunResult | undefined {
+  const judged = context.sealing.judge(entry.fingerprint, request.fingerprint, request);
+  const same = judged === 'same' || request.policy.mismatch === 'replay';
+  return same ? replayedFrom(context, request, entry, layer) : undefined;
+}
+
+/** Waits for as long as somebody else is at it. Still `held` after `until`, or when too many wait already. */
+async function outlast<Tx>(
+  context: EngineContext<Tx>,
+  held: Held,
+  until: number,
+  askAgain: () => Promise<Asked>,
+): Promise<Asked> {
+  for (let asked: Asked = held; ; asked = await askAgain()) {
+    if (asked.kind !== 'held') return asked;
+    const { changed } = asked;
     const leftMs = until - performance.now();
-    if (leftMs <= 0) return undefined;
-    const waited = await context.waiters.admit(() => asked.changed(leftMs).then(() => true));
-    if (waited === undefined) return undefined;
+    if (leftMs <= 0) return asked;
+    const waited = await context.waiters.admit(() => changed(leftMs).then(() => true));
+    if (waited === undefined) return asked;
   }
 }

@@ -8,9 +8,15 @@ interface Running {
   executing: boolean;
   /** A handler that never ends must not keep its key for ever: after its time the store decides again. Monotonic. */
   readonly until: number;
-  /** Never rejects: `undefined` when the leader's handler failed for now and nothing was stored. */
-  readonly result: Promise<RunResult | undefined>;
+  /** Who waits for its result: `undefined` when its handler failed for now and nothing was stored. Few have any. */
+  followers: ((result: RunResult | undefined) => void)[] | undefined;
 }
+
+const resultOf = (leader: Running): Promise<RunResult | undefined> =>
+  new Promise((resolve) => {
+    leader.followers ??= [];
+    leader.followers.push(resolve);
+  });
 
 export interface Joining {
   /** The answer for a duplicate of a call that runs in this process, or `undefined` when none runs. */
@@ -30,7 +36,7 @@ export function createJoining<Tx>(context: EngineContext<Tx>): Joining {
     const { waitMs } = request.policy;
     if (waitMs === 0) return refused(context, request, 'in_flight');
     const waited = await context.waiters.admit(async () => ({
-      result: await withDeadline(leader.result, performance.now() + waitMs),
+      result: await withDeadline(resultOf(leader), performance.now() + waitMs),
     }));
     if (waited === undefined) return refused(context, request, 'in_flight');
     const { result } = waited;
@@ -70,20 +76,19 @@ export function createJoining<Tx>(context: EngineContext<Tx>): Joining {
     async lead(id, request, run) {
       const { fingerprint, policy } = request;
       const until = performance.now() + policy.waitMs + policy.maxRunMs;
-      const ended = Promise.withResolvers<RunResult | undefined>();
-      const entry: Running = { fingerprint, until, executing: false, result: ended.promise };
+      const entry: Running = { fingerprint, until, executing: false, followers: undefined };
       const leader = running.get(id);
       const leads = (): void => void running.set(id, entry);
       if (leader === undefined || performance.now() >= leader.until) leads();
+      let result: RunResult | undefined;
       try {
-        const result = await run(() => {
+        result = await run(() => {
           entry.executing = true;
           leads(); // whoever led before has only looked
         });
-        ended.resolve(result);
         return result;
       } finally {
-        ended.resolve(undefined);
+        for (const follower of entry.followers ?? []) follower(result);
         if (running.get(id) === entry) running.delete(id);
       }
     },

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 
-// randomBytes crosses into native code each time; ids are wanted twice a request, so 64 are drawn at once.
+// randomBytes crosses into native code each time; ids are wanted twice a request, so 256 are drawn at once.
 const SIZE = 16;
-const POOL = SIZE * 64;
+const POOL = SIZE * 256;
 let pool = Buffer.alloc(0);
 let used = POOL;
 

@@ -22,18 +22,23 @@ export interface EntrySeal {
 
 /** Without a key ring: finds out what was torn, mixed up or put at another's place, not what somebody forged. */
 export const checksum: EntrySeal = {
-  sign: (text, { scope, procedure, key }) =>
-    hash('sha256', `${JSON.stringify([scope, procedure, key])}${text}`, 'base64url'),
+  sign: (text, identity) => hash('sha256', `${placeOf(identity)}\n${text}`, 'base64url'),
   holds: (seal, text, identity) => seal === checksum.sign(text, identity),
 };
 
-const VERSION = 1;
+/** One unambiguous string for an identity. */
+export const placeOf = ({ scope, procedure, key }: OperationIdentity): string =>
+  `${scope.length}:${scope}${procedure.length}:${procedure}${key}`;
 
-/** Three lines: the seal over the rest, what identifies, the outcome as it is stored. */
+const VERSION = '2';
+
+/**
+ * Three lines: the seal over the rest and the identity, what is known of the operation, the outcome as it is stored. Whose it is
+ * isn't in the text: at another's place the seal doesn't hold.
+ */
 export function textFromEntry(entry: SettledEntry, seal: EntrySeal): string {
-  const { scope, procedure, key, operationId, fingerprint, state, attempt, expiresAt } = entry;
-  const head = [VERSION, scope, procedure, key, operationId, fingerprint, state, attempt, expiresAt];
-  const body = `${JSON.stringify(head)}\n${entry.outcome}`;
+  const { operationId, fingerprint, state, attempt, expiresAt, outcome } = entry;
+  const body = `${VERSION} ${state} ${attempt} ${expiresAt} ${operationId} ${fingerprint}\n${outcome}`;
   return `${seal.sign(body, entry)}\n${body}`;
 }
 
@@ -53,20 +58,18 @@ export function entryFromText(
   const headEnd = text.indexOf('\n', sealEnd + 1);
   if (sealEnd < 0 || headEnd < 0) return undefined;
   if (!seal.holds(text.slice(0, sealEnd), text.slice(sealEnd + 1), identity)) return undefined;
-  let head: unknown;
-  try {
-    head = JSON.parse(text.slice(sealEnd + 1, headEnd));
-  } catch {
+  const head = text.slice(sealEnd + 1, headEnd).split(' ');
+  const [version, state, attemptText, expiryText, operationId, fingerprint] = head;
+  if (version !== VERSION || head.length !== 6 || (state !== 'completed' && state !== 'failed'))
     return undefined;
-  }
-  if (!Array.isArray(head)) return undefined;
-  const [version, scope, procedure, key, operationId, fingerprint, state, attempt, expiresAt] = head;
-  if (version !== VERSION || (state !== 'completed' && state !== 'failed')) return undefined;
-  if (typeof operationId !== 'string' || typeof fingerprint !== 'string') return undefined;
-  if (!Number.isSafeInteger(attempt) || !Number.isSafeInteger(expiresAt)) return undefined;
+  if (operationId === undefined || fingerprint === undefined) return undefined;
+  const attempt = Number(attemptText);
+  const expiresAt = Number(expiryText);
+  if (!Number.isSafeInteger(attempt) || !Number.isSafeInteger(expiresAt) || now >= expiresAt)
+    return undefined;
+  const { scope, procedure, key } = identity;
   const outcome = text.slice(headEnd + 1);
-  const entry = { scope, procedure, key, operationId, fingerprint, state, attempt, outcome, expiresAt };
-  return isServable(entry, identity, now) ? entry : undefined;
+  return { scope, procedure, key, operationId, fingerprint, state, attempt, outcome, expiresAt };
 }
 
 /** Whether it is this identity's and not expired. */

@@ -1,5 +1,5 @@
 import { type Holder, type Layer, type LayerAnswer, NOTHING_KNOWN } from './layer.ts';
-import type { SettledEntry } from './layer-entry.ts';
+import { placeOf, type SettledEntry } from './layer-entry.ts';
 import type { OperationIdentity } from './port.ts';
 
 export interface ProcessLayerOptions {
@@ -99,6 +99,3 @@ export function createProcessLayer(options: ProcessLayerOptions = {}): ProcessLa
 /** The identity twice, the outcome, and what is short or the same for all. */
 const sizeOf = (place: string, entry: SettledEntry | undefined): number =>
   4 * place.length + 2 * (entry?.outcome.length ?? 0) + 500;
-
-const placeOf = ({ scope, procedure, key }: OperationIdentity): string =>
-  `${scope.length}:${scope}${procedure.length}:${procedure}${key}`;

@@ -66,16 +66,26 @@ export function createLayers({ layers, seal, emit, answered, clock = Date.now }:
   }
 
   function bringNearer(index: number, text: string, entry: SettledEntry): void {
+    if (index === 0) return;
     const leftMs = entry.expiresAt - clock();
     for (const nearer of layers.slice(0, index)) void quietly(() => nearer.keep(entry, text, leftMs, entry));
   }
 
   return {
     async ask(identity, owner, holdMs) {
-      for (const [index, layer] of layers.entries()) {
-        const answer = await answerOf(() =>
-          layer.ask(identity, { owner, attempt: 0 }, Math.min(holdMs, MAX_HOLD_MS)),
-        );
+      const holder = { owner, attempt: 0 };
+      const ms = Math.min(holdMs, MAX_HOLD_MS);
+      for (let index = 0; index < layers.length; index++) {
+        const layer = layers[index] as Layer;
+        let answer: LayerAnswer;
+        try {
+          const asked = layer.ask(identity, holder, ms);
+          // A layer inside the process answers at once: then nobody waits a turn.
+          answer = 'kind' in asked ? asked : await asked;
+        } catch {
+          // One that breaks its promise not to throw costs time like any other.
+          answer = NOTHING_KNOWN;
+        }
         const entry = entryOf(answer, identity);
         answered(layer.name, entry !== undefined ? 'hit' : UNANSWERED[answer.kind]);
         if (entry !== undefined) {
@@ -93,6 +103,8 @@ export function createLayers({ layers, seal, emit, answered, clock = Date.now }:
       return { kind: 'none' };
     },
     done(identity, owner) {
+      // After a replay nothing is held, and to look an owner up that was never put in costs more than to see that nobody is.
+      if (holding.size === 0) return;
       const held = holding.get(owner);
       if (held === undefined) return;
       holding.delete(owner);
@@ -117,19 +129,10 @@ export function createLayers({ layers, seal, emit, answered, clock = Date.now }:
   };
 }
 
-/** A layer that breaks its promise not to throw costs time like any other. */
-async function answerOf(ask: () => LayerAnswer | Promise<LayerAnswer>): Promise<LayerAnswer> {
-  try {
-    return await ask();
-  } catch {
-    return NOTHING_KNOWN;
-  }
-}
-
 async function quietly(tell: () => void | Promise<void> | undefined): Promise<void> {
   try {
     await tell();
   } catch {
-    // See above.
+    // As when it is asked.
   }
 }
