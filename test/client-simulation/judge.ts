@@ -170,10 +170,12 @@ export function createJudge(world: World, options: JudgeOptions): Judge {
           world.violate('sent after its key was over');
         begun.add(`${tab.name} ${key}`);
         const other = underway.get(key);
+        // What is done may be asked for by many at once, also when a new action has just struck it out.
+        const isDone = state === 'completed' || answers.has(key);
         if (
           isSound() &&
           tabsExclude &&
-          state !== 'completed' &&
+          !isDone &&
           !reopened.has(key) &&
           other &&
           other.tab !== tab &&

@@ -13,4 +13,9 @@ export const KEPT_SEEDS: readonly (readonly [seed: number, once: string, profile
   [2420, 'a call hung on a write that never ended'],
   [1401, 'a retry left a night later than it was begun, with the age that its key had had then', 'nights'],
   [570, 'two tabs were at one accepted operation, and both sent the call again for its answer', 'queued'],
+  [
+    202,
+    'a tab that had finished with an old key woke one that waited for the new key of the same intent',
+    'queued',
+  ],
 ];

@@ -63,7 +63,7 @@ export async function claim(core: Core, entry: Entry): Promise<Delivered<never> 
     const isTaken = await tabs.turn(found, journal, () => entry.write('sending'), signal, entry.tell);
     if (signal.aborted) {
       // It's this tab's already: others would wait for it.
-      if (isTaken) void entry.write('unknown').then(() => tabs.tell(entry.name));
+      if (isTaken) void entry.write('unknown').then(() => tabs.tell(entry.name, action.key));
       return failed(action, true, 'aborted', signal.reason);
     }
     // Whoever was at it may have struck it out. Then it's written down again, under the same key: what became of that

@@ -111,7 +111,7 @@ async function run<T>(
   };
   if (!early) {
     // Those who wait for it are told when it's there to be read.
-    void entry.ask(close).then(() => tabs?.tell(entry.name));
+    void entry.ask(close).then(() => tabs?.tell(entry.name, action.key));
     if (!isKept && !keyProblem) core.actions.end(action);
   }
   entry.tell({ type: 'settled', status, attempts: entry.attempts, elapsedMs: clock.monotonic() - start });

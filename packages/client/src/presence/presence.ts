@@ -30,8 +30,8 @@ export interface Tabs {
     signal: AbortSignal,
     tell: (event: { type: 'joined'; by: 'tab' } | { type: 'takeover' }) => void,
   ): Promise<boolean>;
-  /** Tells the others that this tab has finished with a record. */
-  tell(name: string): void;
+  /** Tells the others that this tab has finished with a record: with this key of it, another may go on under the same name. */
+  tell(name: string, key: string): void;
   /** Ends listening and lets the locks go. */
   close(): void;
 }

@@ -3,6 +3,7 @@ import { IDBFactory } from 'fake-indexeddb';
 import { afterEach, describe, expect, it } from 'vitest';
 import { outcomeOf, type Tabs } from '../index.ts';
 import { indexedDbJournal } from '../indexeddb.ts';
+import { nameOf } from '../journal/journal.ts';
 import { browserTabs } from '../tabs.ts';
 import { openPage, until } from '../test-rig/page.ts';
 import { faults, startServer, type TestServer } from '../test-rig/server.ts';
@@ -257,6 +258,46 @@ it.each([
     expect(await turn).toBe(false);
   },
 );
+
+it('who waits for an intent under its new key is not woken by a tab that has finished with the old one', async () => {
+  const name = `semel-${crypto.randomUUID()}`;
+  const [waiting, other] = [browserTabs({ name, locks: undefined }), browserTabs({ name, locks: undefined })];
+  opened.push(waiting, other);
+  const record = {
+    path: 'orders.create',
+    intent: 'checkout',
+    key: 'new',
+    createdAt: 1,
+    attempts: 1,
+    state: 'sending',
+    owner: other.id,
+    leaseUntil: Date.now() + 60_000,
+  } as const;
+  let isOver = false;
+  const turn = waiting
+    .turn(
+      record,
+      { list: async () => [record] },
+      () => {},
+      new AbortController().signal,
+      () => {},
+    )
+    .finally(() => {
+      isOver = true;
+    });
+  // What a channel carries arrives in order.
+  const heard = new BroadcastChannel(`${name}:finished`);
+  const arrived = new Promise((resolve) => {
+    heard.onmessage = resolve;
+  });
+  other.tell(nameOf(record), 'old');
+  await arrived;
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(isOver).toBe(false);
+  other.tell(nameOf(record), 'new');
+  expect(await turn).toBe(false);
+  heard.close();
+});
 
 it('calls go on after the tabs were closed', async () => {
   await using server = await startServer();

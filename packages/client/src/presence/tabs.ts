@@ -75,7 +75,7 @@ export function browserTabs(options: BrowserTabsOptions = {}): Tabs {
       const read = async () =>
         (await Promise.race([journal.list(), stopped])).find((each) => nameOf(each) === key);
       const end = () => stop.abort();
-      const heard = (finished: string) => finished === key && end();
+      const heard = (finished: string) => finished === key + record.key && end();
       waiters.add(heard);
       signal.addEventListener('abort', end);
       if (signal.aborted) end();
@@ -105,8 +105,8 @@ export function browserTabs(options: BrowserTabsOptions = {}): Tabs {
         signal.removeEventListener('abort', end);
       }
     },
-    tell(record) {
-      if (!isClosed) channel?.postMessage(record);
+    tell(record, key) {
+      if (!isClosed) channel?.postMessage(record + key);
     },
     close() {
       isClosed = true;
