@@ -9,6 +9,7 @@ import {
   textFromEntry,
 } from './layer-entry.ts';
 import type { OperationIdentity } from './port.ts';
+import { createTurnEnd } from './turn-end.ts';
 
 /** An entry is read again at least this often; and a purge that a layer has not heard of is forgotten with it. */
 const MAX_KEEP_MS = 60 * 60_000;
@@ -50,6 +51,7 @@ export interface LayersOptions {
 export function createLayers({ layers, seal, emit, answered, clock = Date.now }: LayersOptions): Layers {
   /** By owner: the layers in which a request of this process is at it. */
   const holding = new Map<string, Layer[]>();
+  const turnEnd = createTurnEnd();
   for (const layer of layers) {
     layer.watch?.((report) =>
       emit(
@@ -80,7 +82,7 @@ export function createLayers({ layers, seal, emit, answered, clock = Date.now }:
         let answer: LayerAnswer;
         try {
           const asked = layer.ask(identity, holder, ms);
-          // A layer inside the process answers at once: then nobody waits a turn.
+          // A layer inside the process answers at once: what it doesn't know costs nobody a turn.
           answer = 'kind' in asked ? asked : await asked;
         } catch {
           // One that breaks its promise not to throw costs time like any other.
@@ -90,6 +92,8 @@ export function createLayers({ layers, seal, emit, answered, clock = Date.now }:
         answered(layer.name, entry !== undefined ? 'hit' : UNANSWERED[answer.kind]);
         if (entry !== undefined) {
           if (answer.kind === 'entry') bringNearer(index, answer.text, entry);
+          // What came over a network has come with others'; what was here all the time is answered with others' too.
+          else await turnEnd();
           return { kind: 'settled', entry, layer: layer.name };
         }
         if (answer.kind === 'held') {
