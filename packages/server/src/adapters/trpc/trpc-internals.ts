@@ -18,6 +18,9 @@ export interface MiddlewareCall {
   next(options?: { ctx?: object; getRawInput?: () => Promise<unknown> }): Promise<MiddlewareResult>;
 }
 
+/** What an application gives to `.mutation`. */
+export type Resolver = (call: MiddlewareCall) => unknown;
+
 export interface Middleware {
   (call: MiddlewareCall): Promise<MiddlewareResult>;
   readonly _type?: string;
@@ -33,7 +36,7 @@ export interface AnyBuilder {
   use(middleware: Middleware): AnyBuilder;
   input(parser: unknown): AnyBuilder;
   errors(formatter: () => unknown): AnyBuilder;
-  mutation(resolver: unknown): unknown;
+  mutation(resolver: Resolver): unknown;
   query(resolver: unknown): unknown;
   subscription(resolver: unknown): unknown;
 }
