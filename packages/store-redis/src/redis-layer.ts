@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import {
   type Holder,
+  identityKey,
   type Layer,
   type LayerAnswer,
   type LayerReport,
@@ -184,8 +185,7 @@ export function createRedisLayer(options: RedisLayerOptions): RedisLayer {
 const whole = (ms: number): number => Math.max(1, Math.floor(ms));
 
 /** One length whatever the key, and nobody reads scopes and keys off the list of keys. */
-const digest = ({ scope, procedure, key }: OperationIdentity): string =>
-  hash('sha256', `${scope.length}:${scope}${procedure.length}:${procedure}${key}`, 'base64url');
+const digest = (identity: OperationIdentity): string => hash('sha256', identityKey(identity), 'base64url');
 
 function whenReady(client: ReturnType<typeof connect>, timeoutMs: number): Promise<boolean> {
   return new Promise((resolve) => {

@@ -28,10 +28,6 @@ export const identityOf = ({ scope, procedure, key }: RunRequest): OperationIden
   key,
 });
 
-/** One unambiguous string for an identity, for maps within this process. */
-export const identityKey = ({ scope, procedure, key }: OperationIdentity): string =>
-  `${scope.length}:${scope}${procedure.length}:${procedure}${key}`;
-
 export function askingOf<Tx>({ sealing }: EngineContext<Tx>, request: RunRequest): Asking {
   const { fingerprint, ageMs, policy } = request;
   return {

@@ -3,12 +3,18 @@ import { createProblem, isSettled, parseOutcome, type StoredOutcome } from '@sem
 import type { Jobs } from '../jobs/port.ts';
 import type { Sealing } from '../sealing/sealing.ts';
 import type { Layers } from '../store/layers.ts';
-import { isStoreUnavailable, type OperationRecord, type Store, StoreUnavailable } from '../store/port.ts';
+import {
+  identityKey,
+  isStoreUnavailable,
+  type OperationRecord,
+  type Store,
+  StoreUnavailable,
+} from '../store/port.ts';
 import type { Emit } from '../telemetry/events.ts';
 import type { WatchCalls } from '../telemetry/misuse/observer.ts';
 import { withSpan } from '../telemetry/tracing.ts';
 import { behindLayers } from './behind-layers.ts';
-import { type EngineContext, identityKey, refused, subjectOf } from './engine-context.ts';
+import { type EngineContext, refused, subjectOf } from './engine-context.ts';
 import { createJoining } from './joining.ts';
 import { createLeases } from './leases.ts';
 import type { Operation } from './operation.ts';

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { type OperationIdentity, type OperationRecord, PURGED_FINGERPRINT } from './port.ts';
+import { identityKey, type OperationIdentity, type OperationRecord, PURGED_FINGERPRINT } from './port.ts';
 
 /** What a layer keeps of a settled operation: enough to replay it, and to see that it is the right one. */
 export interface SettledEntry extends OperationIdentity {
@@ -22,13 +22,9 @@ export interface EntrySeal {
 
 /** Without a key ring: finds out what was torn, mixed up or put at another's place, not what somebody forged. */
 export const checksum: EntrySeal = {
-  sign: (text, identity) => hash('sha256', `${placeOf(identity)}\n${text}`, 'base64url'),
+  sign: (text, identity) => hash('sha256', `${identityKey(identity)}\n${text}`, 'base64url'),
   holds: (seal, text, identity) => seal === checksum.sign(text, identity),
 };
-
-/** One unambiguous string for an identity. */
-export const placeOf = ({ scope, procedure, key }: OperationIdentity): string =>
-  `${scope.length}:${scope}${procedure.length}:${procedure}${key}`;
 
 const VERSION = '2';
 

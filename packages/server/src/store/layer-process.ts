@@ -1,6 +1,6 @@
 import { type Holder, type Layer, type LayerAnswer, NOTHING_KNOWN } from './layer.ts';
-import { placeOf, type SettledEntry } from './layer-entry.ts';
-import type { OperationIdentity } from './port.ts';
+import type { SettledEntry } from './layer-entry.ts';
+import { identityKey, type OperationIdentity } from './port.ts';
 
 export interface ProcessLayerOptions {
   /** Outcomes kept at most; the one that was asked for longest ago goes first. @default 10_000 */
@@ -77,7 +77,7 @@ export function createProcessLayer(options: ProcessLayerOptions = {}): ProcessLa
   return {
     name: 'process',
     ask(identity) {
-      const place = placeOf(identity);
+      const place = identityKey(identity);
       const found = find(place);
       if (found?.entry === undefined) return NOTHING_KNOWN;
       kept.delete(place);
@@ -85,13 +85,13 @@ export function createProcessLayer(options: ProcessLayerOptions = {}): ProcessLa
       return { kind: 'known', entry: found.entry };
     },
     keep(identity, _text, ms, entry) {
-      const place = placeOf(identity);
+      const place = identityKey(identity);
       const found = find(place);
       if (found !== undefined && found.entry === undefined) return;
       put(place, entry, Math.min(ms, maxAgeMs));
     },
     forget(identity, ms) {
-      put(placeOf(identity), undefined, ms);
+      put(identityKey(identity), undefined, ms);
     },
   };
 }

@@ -1,11 +1,17 @@
-import { freeAt, identityKey } from './memory-operations.ts';
+import { freeAt } from './memory-operations.ts';
 import type { Table } from './memory-table.ts';
 import {
   createStagedTransaction,
   type MemoryTransaction,
   type StagedTransaction,
 } from './memory-transaction.ts';
-import type { AtomicEnd, AtomicRequest, AtomicResult, OperationRecord } from './port.ts';
+import {
+  type AtomicEnd,
+  type AtomicRequest,
+  type AtomicResult,
+  identityKey,
+  type OperationRecord,
+} from './port.ts';
 
 /** The atomic mode of the memory store: a lock, a look, the body, and one synchronous step as the commit. */
 export function createAtomically(table: Table, committed: Map<string, unknown>, clock: () => number) {

@@ -3,7 +3,6 @@ import type { DecisionRecord } from './decision-port.ts';
 import type {
   Claim,
   ClaimRequest,
-  OperationIdentity,
   OperationRecord,
   Settlement,
   StepRecord,
@@ -32,11 +31,6 @@ export interface Entry {
 
 /** How an attempt ends: as its owner says, or because recovery found that nobody may try again. */
 export type AttemptEnd = Settlement | { readonly to: 'dead'; readonly cause: 'exhausted' };
-
-/** Length-prefixed, so that no two identities share a string whatever characters they hold. */
-export function identityKey({ scope, procedure, key }: OperationIdentity): string {
-  return `${scope.length}:${scope}${procedure.length}:${procedure}${key}`;
-}
 
 /** The fence: this very attempt of this very owner still runs. */
 export function holds(record: OperationRecord, claim: Claim): boolean {

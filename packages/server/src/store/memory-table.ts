@@ -4,14 +4,13 @@ import {
   type Entry,
   ended,
   freeAt,
-  identityKey,
   newRecord,
   nextAttempt,
   queuedRecord,
   transition,
 } from './memory-operations.ts';
 import type { ClaimRequest, OperationIdentity, OperationRecord, Settlement, Trace } from './port.ts';
-import { StoreUnavailable } from './port.ts';
+import { identityKey, StoreUnavailable } from './port.ts';
 import type { EnqueueRequest } from './queue-port.ts';
 
 /** The rows of the memory store, and the changes that are made to them whole: record and history in one step. */

@@ -10,6 +10,10 @@ export interface OperationIdentity {
   readonly key: string;
 }
 
+/** One string for an identity. Lengths stand before the parts, so that no two identities share one whatever characters they hold. */
+export const identityKey = ({ scope, procedure, key }: OperationIdentity): string =>
+  `${scope.length}:${scope}${procedure.length}:${procedure}${key}`;
+
 export type OperationMode = 'atomic' | 'leased' | 'queued';
 
 /** What an operation was claimed under. Recovery obeys this, not today's code. Durations in milliseconds. */
