@@ -13,6 +13,8 @@ export interface Plan {
   /** Operations that have been executed before a replay is asked for. */
   readonly hot: number;
   readonly duplicates: { readonly keys: number; readonly maxMs: number };
+  /** @default none */
+  readonly bursts?: { readonly keys: number; readonly warmUpMs: number };
   readonly faultKeys: number;
   /** Variants whose faults are tried at the same time. */
   readonly faultsAtOnce: number;
@@ -46,6 +48,7 @@ export const ratesPlan: Plan = {
   counted: 50,
   hot: 100,
   duplicates: { keys: 50, maxMs: 5_000 },
+  bursts: { keys: 300, warmUpMs: 5_000 },
   faultKeys: 0,
   faultsAtOnce: 1,
   faultsUntilMs: 0,
@@ -88,6 +91,7 @@ export const fullPlan: Plan = {
   counted: 100,
   hot: 200,
   duplicates: { keys: 100, maxMs: 5_000 },
+  bursts: { keys: 300, warmUpMs: 5_000 },
   faultKeys: 6,
   faultsAtOnce: 4,
   faultsUntilMs: NEVER,

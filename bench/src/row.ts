@@ -7,9 +7,9 @@ export interface Row {
   readonly callers: number;
   /** Answers a second. */
   readonly rps: number | null;
-  /** To the bare handler on the same road, in the same run. */
+  /** To the bare handler on the same road, in the same run: of rates, but of times in a burst. */
   readonly ratio: number | null;
-  /** Of one call; of a burst (duplicates); from the restart to the first success (crash). */
+  /** Of one call; of a burst until its last answer (duplicates), or its middle one (burst); from the restart to the first success (crash). */
   readonly p50Ms: number | null;
   readonly p99Ms: number | null;
   /** CPU time of the server process per call. */
@@ -30,6 +30,7 @@ export const SCENARIOS = [
   'first in process',
   'replay in process',
   'duplicates',
+  'burst',
   'crash',
   'lease-expiry',
   'paused',

@@ -2,6 +2,7 @@ import { type EngineRow, engine } from './engine.ts';
 import { type Entrant, openStage, type Versions } from './harness/stage.ts';
 import { type Plan, share } from './plan.ts';
 import type { Row } from './row.ts';
+import { bursts } from './scenarios/burst.ts';
 import { duplicates } from './scenarios/duplicates.ts';
 import { type FaultsPlan, faults } from './scenarios/faults.ts';
 import { freshKeys, type Live } from './scenarios/live.ts';
@@ -41,6 +42,9 @@ export async function run(
     await rates('first', 'http', driven);
     await rates('replay', 'http', driven.filter(isCompared));
     add(await duplicates(lives.filter(isCompared), stage.meter, { ...plan.duplicates, tell }));
+    if (plan.bursts !== undefined) {
+      add(await bursts(lives.filter(isBurst), { ...plan.bursts, tell }));
+    }
     await allFaults(stage.entrants, plan, { until: startedAt + plan.faultsUntilMs, tell, add });
     // Called in process, the road makes no difference: each peer once.
     const callable = driven.filter(
@@ -62,6 +66,10 @@ const start = async (entrant: Entrant): Promise<Live> => ({ entrant, server: awa
 /** Protects something, or is what the others are compared with. Doing nothing is measured once. */
 const isCompared = ({ entrant: { variant } }: { readonly entrant: { readonly variant: Variant } }): boolean =>
   !variant.unprotected || variant.name === variant.against;
+
+/** Ours on tRPC, and what they stand beside. */
+const isBurst = ({ entrant: { variant } }: Live): boolean =>
+  variant.road === 'trpc' && (variant.ours === true || variant.name === variant.against);
 
 async function warmUp({ entrant, server }: Live, ms: number): Promise<void> {
   await overHttp(entrant, server, freshKeys()).round(16, ms);

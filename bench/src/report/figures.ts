@@ -14,6 +14,7 @@ const count = (value: number | null) => (value === null ? '' : String(Math.round
 export const COLUMNS = {
   callers: { title: 'callers', of: (row) => String(row.callers) },
   ratio: { title: 'of bare', of: (row) => times(row.ratio) },
+  ofOne: { title: 'of one bare call', of: (row) => times(row.ratio) },
   rps: { title: 'per s', of: (row) => fixed(0)(row.rps) },
   p50: { title: 'p50 ms', of: (row) => times(row.p50Ms) },
   p99: { title: 'p99 ms', of: (row) => times(row.p99Ms) },
@@ -33,7 +34,8 @@ export const COLUMNS = {
   },
 } as const satisfies Record<string, Column>;
 
-const { callers, ratio, rps, p50, p99, cpu, commits, statements, redis, executions, answers } = COLUMNS;
+const { callers, ratio, ofOne, rps, p50, p99, cpu, commits, statements, redis, executions, answers } =
+  COLUMNS;
 const THROUGHPUT = [callers, ratio, rps, p50, p99, cpu, commits, statements, redis, executions];
 
 /** What a scenario's table shows. */
@@ -47,6 +49,8 @@ export const columnsOf = (scenario: Row['scenario']): readonly Column[] => {
       return [callers, ratio, rps, p50, p99, cpu];
     case 'duplicates':
       return [executions, answers, p50, p99, statements, redis];
+    case 'burst':
+      return [executions, answers, ofOne, p50, p99];
     case 'crash':
       return [executions, answers, p50];
     case 'lease-expiry':

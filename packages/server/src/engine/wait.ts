@@ -1,5 +1,5 @@
 /** Poll delays: quick at first, because most answers are milliseconds away; then gentle on the store. */
-const FIRST_MS = 2;
+const FIRST_MS = 1;
 const CAP_MS = 50;
 
 /**
