@@ -1,3 +1,4 @@
+import { memoryJournal } from '@semel/client';
 import { bare, keyed, type Way, withRetryLink } from './ways.ts';
 
 export interface Measured {
@@ -12,7 +13,8 @@ const WAYS: Readonly<Record<string, () => Way>> = {
   'tRPC alone': bare,
   "tRPC's retryLink": withRetryLink,
   'Semel, memory': () => keyed(),
-  'Semel, memory, an intent each': () => keyed(undefined, true),
+  'Semel, memory as a journal': () => keyed(memoryJournal()),
+  'Semel, memory, an intent each': () => keyed(memoryJournal(), true),
 };
 
 /** CPU of this whole process per mutation: nothing else runs in it. */

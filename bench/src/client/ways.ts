@@ -1,4 +1,4 @@
-import { createSemelClient, type Journal, memoryJournal } from '@semel/client';
+import { createSemelClient, type Journal } from '@semel/client';
 import { createTRPCClient, httpLink, retryLink, type TRPCLink } from '@trpc/client';
 
 /** Sends one mutation; resolves with its answer. */
@@ -38,9 +38,12 @@ export const withRetryLink = (): Way =>
     httpLink({ url: 'http://x', fetch: answering().fetch as never }) as never,
   ]);
 
-/** @param intents each mutation is an intent of its own, which the journal then keeps */
-export function keyed(journal: Journal = memoryJournal(), intents = false): Way {
-  const semel = createSemelClient({ journal, scope: 'alice' });
+/**
+ * @param journal without one it is the client's own, in memory, and inputs needn't be told apart
+ * @param intents each mutation is an intent of its own, which the journal then keeps
+ */
+export function keyed(journal?: Journal, intents = false): Way {
+  const semel = createSemelClient({ scope: 'alice', ...(journal && { journal }) });
   let count = 0;
   return wayOf(
     [

@@ -27,7 +27,8 @@ export interface Action {
   lost: boolean;
 }
 
-const KEY_BYTES = 18;
+/** 18 bytes in base64: no padding, so that many drawn together fall apart into keys. */
+const KEY_LENGTH = 24;
 
 /**
  * Makes keys: 18 random bytes each, as base64url. `getRandomValues` is there in insecure contexts too, where `randomUUID`
@@ -35,16 +36,19 @@ const KEY_BYTES = 18;
  * second: copies of a process that was frozen must not go on with the same keys.
  */
 export function createKeys({ now }: Clock): () => string {
-  let bytes = new Uint8Array();
+  let keys = '';
   let until = 0;
   return () => {
-    if (!bytes.length || now() > until) {
-      bytes = crypto.getRandomValues(new Uint8Array(16 * KEY_BYTES));
+    if (!keys || now() > until) {
+      const bytes = crypto.getRandomValues(new Uint8Array(16 * 18));
+      keys = btoa(String.fromCharCode(...bytes))
+        .replaceAll('+', '-')
+        .replaceAll('/', '_');
       until = now() + 1000;
     }
-    const key = btoa(String.fromCharCode(...bytes.subarray(0, KEY_BYTES)));
-    bytes = bytes.subarray(KEY_BYTES);
-    return key.replaceAll('+', '-').replaceAll('/', '_');
+    const key = keys.slice(0, KEY_LENGTH);
+    keys = keys.slice(KEY_LENGTH);
+    return key;
   };
 }
 

@@ -17,10 +17,11 @@ export function memoryJournal(maxRecords = 1_000): SyncJournal {
   return {
     claim(record) {
       const name = nameOf(record);
-      const known = records.get(name) ?? record;
-      records.set(name, known);
+      const known = records.get(name);
+      if (known) return known;
+      records.set(name, record);
       if (records.size > maxRecords) records.delete(records.keys().next().value as string);
-      return known;
+      return record;
     },
     update(record) {
       const name = nameOf(record);
