@@ -74,10 +74,11 @@ export function arrange(
     return data;
   };
 
-  /** The resolver is next, and what `next` would copy on the way to it is most of what the adapter costs: so it's called here. */
+  /** The resolver comes next. It is called here: what `next` would copy on the way to it costs microseconds a call. */
   const handlerOf = (call: MiddlewareCall) => async (operation: Operation) => {
     try {
-      return await resolver({ ...call, ctx: { ...call.ctx, operation } });
+      // Not the claim's own `next`: that would run the resolver once more.
+      return await resolver({ ...call, ctx: { ...call.ctx, operation }, next: undefined });
     } catch (thrown) {
       // As `next` would say it, but for a refusal and the engine's own errors: the engine wants to see these as they were thrown.
       const error = getTRPCErrorFromUnknown(thrown);

@@ -18,8 +18,8 @@ export interface MiddlewareCall {
   next(options?: { ctx?: object; getRawInput?: () => Promise<unknown> }): Promise<MiddlewareResult>;
 }
 
-/** What an application gives to `.mutation`. */
-export type Resolver = (call: MiddlewareCall) => unknown;
+/** What an application gives to `.mutation`. Nothing comes after it. */
+export type Resolver = (call: Omit<MiddlewareCall, 'next'> & { next?: undefined }) => unknown;
 
 export interface Middleware {
   (call: MiddlewareCall): Promise<MiddlewareResult>;
