@@ -1,4 +1,4 @@
-// What the client costs: node --conditions=@semel/source bench/src/client.ts
+// What the client costs: `npm run bench -- --only client`.
 import { measureInChromium } from './client/in-chromium.ts';
 import { measureInNode } from './client/in-node.ts';
 

@@ -15,8 +15,8 @@ import { VARIANTS } from './variants.ts';
 
 /**
  * `npm run bench [-- --quick --rates --json --only bare,semel-atomic]`: ours beside published alternatives, interleaved in one
- * run; `--only redis` is what answers replays from Redis and the process. Compare the ratios of a run, never its absolute figures with another machine's. Only a full run of all variants
- * writes the documents.
+ * run; `--only redis` is what answers replays from Redis and the process, `--only client` what the client costs. Compare the ratios of
+ * a run, never its absolute figures with another machine's. Only a full run of all variants writes the documents.
  */
 const { quick, rates, json, only } = parseArgs({
   options: {
@@ -32,6 +32,11 @@ const variants = VARIANTS.filter(({ name, group }) =>
 const plan = quick ? quickPlan : rates ? ratesPlan : fullPlan;
 const tell = (line: string) =>
   process.stderr.write(`${(performance.now() / 1000).toFixed(0).padStart(4)} s  ${line}\n`);
+
+if (only === 'client') {
+  await import('./client.ts');
+  process.exit();
+}
 
 if (only === 'redis') {
   const { rows, comparisons } = await replays(plan, tell);
