@@ -18,7 +18,7 @@ const SAYS: Record<Scenario, string> = {
   duplicates:
     'The same request twenty times at the same moment, each on a connection of its own. p50 and p99 are of the whole burst: until the last of the twenty is answered.',
   burst:
-    'Twenty such over two server processes, by turns with single calls. The times are of the middle one of the twenty answers; “of one bare call”: in times of one call of the bare handler alone.',
+    'Twenty such over two server processes, by turns with single calls (so the bare handler runs 21 times for two keys). The times are those between the tenth and the eleventh answer; “of one bare call”: in times of one call of the bare handler alone.',
   crash:
     'kill -9 after the effect and before the answer (for ours: inside the transaction, before its COMMIT), a restart, and the same request again until it succeeds. Locks and leases are set to 3 s, where they can be: with defaults of up to 24 h the retry is refused for as long. p50: from the restart to the first success.',
   'lease-expiry':

@@ -22,6 +22,9 @@ interface Asking {
   readonly answer: (answer: LayerAnswer) => void;
 }
 
+// Taken when the module loads: a test's fake timers, installed later, hold nobody up.
+const whenTurnEnds = setImmediate;
+
 /** Redis does nothing else while it answers one command. */
 const MAX_TOGETHER = 64;
 
@@ -89,7 +92,7 @@ export function createAsks({ run, timeoutMs, isOne, succeeded, failed }: AsksOpt
     new Promise((answer) => {
       const one = { key, owner, holdMs, answer };
       if (!mayShare) return alone(one);
-      if (asking.length === 0) setImmediate(send);
+      if (asking.length === 0) whenTurnEnds(send);
       if (asking.push(one) === MAX_TOGETHER) send();
     });
 }

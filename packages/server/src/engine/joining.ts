@@ -69,7 +69,8 @@ export function createJoining<Tx>(context: EngineContext<Tx>): Joining {
       if (leader === undefined || performance.now() >= leader.until) return undefined;
       // Who must not wait, or asks for something else, is told by the record alone while the leader only looks at it.
       const differs = leader.fingerprint !== request.fingerprint;
-      if (!leader.executing && (differs || request.policy.waitMs === 0)) return undefined;
+      const mayWait = request.policy.waitMs > 0 && !context.waiters.areFull;
+      if (!leader.executing && (differs || !mayWait)) return undefined;
       // Lenient replay is for settled operations only; this one isn't.
       return differs ? Promise.resolve(refused(context, request, 'key_reused')) : follow(leader, request);
     },

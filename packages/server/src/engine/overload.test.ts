@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { policyFrom } from '../admission/policy.ts';
 import { createSemel } from '../semel.ts';
+import { createProcessLayer } from '../store/layer-process.ts';
 import { createMemoryStore } from '../store/memory.ts';
 import { createOutcomeCodec } from './outcome.ts';
 import type { RunRequest } from './request.ts';
@@ -56,4 +57,17 @@ test.each([
   expect(() => createSemel({ store: createMemoryStore(), recovery: false, [name]: value })).toThrow(
     `createSemel: ${name} is a whole number, ${range}, not ${value}`,
   );
+});
+
+test('where nobody may wait, replays that are asked for together still get their answer', async () => {
+  const { engine } = createSemel({
+    store: createMemoryStore(),
+    layers: [createProcessLayer()],
+    recovery: false,
+    maxWaiters: 0,
+  });
+  const ask = () => engine.run(request('a'), async () => 'done');
+  await ask();
+  const answers = await Promise.all([ask(), ask(), ask()]);
+  expect(answers.map(({ kind }) => kind)).toEqual(['completed', 'completed', 'completed']);
 });

@@ -1,4 +1,4 @@
-/** Poll delays: quick at first, because most answers are milliseconds away; then gentle on the store. */
+/** Poll delays: two of a millisecond (timers know no less), because most answers are milliseconds away; then gentle on the store. */
 const FIRST_MS = 1;
 const CAP_MS = 50;
 

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { checksum } from './layer-entry.ts';
 import { createProcessLayer } from './layer-process.ts';
 import { type Asked, createLayers } from './layers.ts';
@@ -48,4 +48,14 @@ test('what it does not know costs nobody a turn', async () => {
   });
   expect(await layers.ask(at('new'), 'owner', 1000)).toEqual({ kind: 'none' });
   expect(turned).toBe(false);
+});
+
+test("a test's fake timers hold no replay up", async () => {
+  const layers = knowing('a');
+  vi.useFakeTimers();
+  try {
+    expect(await layers.ask(at('a'), 'owner', 1000)).toMatchObject({ kind: 'settled' });
+  } finally {
+    vi.useRealTimers();
+  }
 });

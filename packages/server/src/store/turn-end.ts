@@ -1,3 +1,6 @@
+// Taken when the module loads: a test's fake timers, installed later, hold nobody up.
+const whenTurnEnds = setImmediate;
+
 /**
  * Waits for the end of the event loop's turn, when every socket that was readable has been read: who waits in one turn goes on
  * together. See docs/decisions/0021-answering-together.md.
@@ -6,7 +9,7 @@ export function createTurnEnd(): () => Promise<void> {
   let end: Promise<void> | undefined;
   const next = () =>
     new Promise<void>((resolve) => {
-      setImmediate(() => {
+      whenTurnEnds(() => {
         end = undefined;
         resolve();
       });

@@ -1,4 +1,4 @@
-import { getTRPCErrorFromUnknown, TRPCError } from '@trpc/server';
+import { TRPCError } from '@trpc/server';
 import { admitKey } from '../../admission/admit-key.ts';
 import { type Admitted, admitRequest } from '../../admission/admit-request.ts';
 import { type Inspectable, markInspectable } from '../../admission/inspectable.ts';
@@ -21,7 +21,7 @@ import {
 } from './errors.ts';
 import type { IdempotencyContext } from './idempotency-context.ts';
 import { withOwnShapes } from './shape-own-errors.ts';
-import type { AnyBuilder, MiddlewareCall, MiddlewareResult, Resolver } from './trpc-internals.ts';
+import type { AnyBuilder, MiddlewareCall, MiddlewareResult } from './trpc-internals.ts';
 import { type Delivery, markWorkable } from './worker-entry.ts';
 
 /** What one adapter knows about its application. */
@@ -43,11 +43,10 @@ export interface ProcedureOptions {
  */
 export function arrange(
   builder: AnyBuilder,
-  resolver: Resolver,
   given: IdempotencyPolicy,
   policy: Policy,
   options: ProcedureOptions,
-): unknown {
+): AnyBuilder {
   const { middlewares, config } = builder._def;
   const outputs = middlewares.filter((middleware) => middleware._type === 'output');
   const others = middlewares.filter((middleware) => middleware._type !== 'output');
@@ -74,16 +73,12 @@ export function arrange(
     return data;
   };
 
-  /** The resolver comes next. It is called here: what `next` would copy on the way to it costs microseconds a call. */
   const handlerOf = (call: MiddlewareCall) => async (operation: Operation) => {
-    try {
-      // Not the claim's own `next`: that would run the resolver once more.
-      return await resolver({ ...call, ctx: { ...call.ctx, operation }, next: undefined });
-    } catch (thrown) {
-      // As `next` would say it, but for a refusal and the engine's own errors: the engine wants to see these as they were thrown.
-      const error = getTRPCErrorFromUnknown(thrown);
-      throw isRefusal(error.cause) ? error.cause : (engineErrorIn(error.cause) ?? error);
-    }
+    const ran = await call.next({ ctx: { operation } });
+    if (ran.ok) return ran.data;
+    // tRPC wraps what isn't its own: the engine wants to see a refusal, or its own error, as it was thrown.
+    const { cause } = ran.error;
+    throw isRefusal(cause) ? cause : (engineErrorIn(cause) ?? ran.error);
   };
 
   /** In a worker: claimed already, so the resolver is next. A middleware that calls `next` twice gets one execution. */
@@ -177,7 +172,7 @@ export function arrange(
   });
   markInspectable(claim, { given, policy, scope, store: semel.store, own: [enter] });
   arranged._def.middlewares = [enter, ...others, claim];
-  return arranged.mutation(resolver);
+  return arranged;
 }
 
 /** A handler that calls another procedure with its own context hands its operation on. */

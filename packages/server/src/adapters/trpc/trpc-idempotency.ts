@@ -14,7 +14,7 @@ import {
   type StatusUpdatesProcedure,
   statusUpdatesProcedure,
 } from './status-updates.ts';
-import type { AnyBuilder, Resolver } from './trpc-internals.ts';
+import type { AnyBuilder } from './trpc-internals.ts';
 
 /** What `.meta()` may say: `initTRPC.meta<IdempotencyMeta>()`, or your own meta type that extends it. */
 export interface IdempotencyMeta {
@@ -156,7 +156,7 @@ function scopeFrom(scope: string | undefined): string {
 function wrapBuilder(builder: AnyBuilder, options: ProcedureOptions): AnyBuilder {
   return new Proxy(builder, {
     get(target, name) {
-      if (name === 'mutation') return (resolver: Resolver) => defineMutation(target, resolver, options);
+      if (name === 'mutation') return (resolver: unknown) => defineMutation(target, resolver, options);
       if (name === 'query' || name === 'subscription') {
         return () => {
           throw new PolicyError(`idempotency is for mutations: build this ${name} from the plain procedure`);
@@ -169,7 +169,7 @@ function wrapBuilder(builder: AnyBuilder, options: ProcedureOptions): AnyBuilder
   });
 }
 
-function defineMutation(builder: AnyBuilder, resolver: Resolver, options: ProcedureOptions): unknown {
+function defineMutation(builder: AnyBuilder, resolver: unknown, options: ProcedureOptions): unknown {
   const given = builder._def.meta?.idempotency as IdempotencyPolicy | undefined;
   if (given === undefined) {
     throw new PolicyError(
@@ -177,5 +177,5 @@ function defineMutation(builder: AnyBuilder, resolver: Resolver, options: Proced
     );
   }
   const policy = policyOn(options.semel.engine, given);
-  return arrange(builder, resolver, given, policy, options);
+  return arrange(builder, given, policy, options).mutation(resolver);
 }

@@ -18,9 +18,6 @@ export interface MiddlewareCall {
   next(options?: { ctx?: object; getRawInput?: () => Promise<unknown> }): Promise<MiddlewareResult>;
 }
 
-/** What an application gives to `.mutation`. Nothing comes after it. */
-export type Resolver = (call: Omit<MiddlewareCall, 'next'> & { next?: undefined }) => unknown;
-
 export interface Middleware {
   (call: MiddlewareCall): Promise<MiddlewareResult>;
   readonly _type?: string;
@@ -36,7 +33,7 @@ export interface AnyBuilder {
   use(middleware: Middleware): AnyBuilder;
   input(parser: unknown): AnyBuilder;
   errors(formatter: () => unknown): AnyBuilder;
-  mutation(resolver: Resolver): unknown;
+  mutation(resolver: unknown): unknown;
   query(resolver: unknown): unknown;
   subscription(resolver: unknown): unknown;
 }

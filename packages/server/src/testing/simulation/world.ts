@@ -63,8 +63,8 @@ const MAX_EVENTS = 40_000;
 export const EPOCH = 1_800_000_000_000;
 
 const immediate = setImmediate;
-/** Everything that promises can do by themselves has been done when this resolves. */
-const quiet = (): Promise<void> => new Promise((resolve) => void immediate(resolve));
+/** Everything that promises can do by themselves, and at the end of a turn, has been done when this resolves. */
+const quiet = (): Promise<void> => new Promise((resolve) => void immediate(() => immediate(resolve)));
 
 export function createWorld(seed: number, logging: boolean): World {
   const queue = createQueue();
