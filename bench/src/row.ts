@@ -37,6 +37,9 @@ export const SCENARIOS = [
 ] as const;
 export type Scenario = (typeof SCENARIOS)[number];
 
+/** Where nothing is counted at the services. */
+export const UNCOUNTED = { commits: null, statements: null, redisCommands: null } as const;
+
 export const perCall = (cost: Cost, calls: number) => {
   const each = (total: number | null) => (total === null ? null : rounded(total / calls));
   return {

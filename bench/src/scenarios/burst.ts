@@ -2,7 +2,7 @@ import { type Connection, openConnection } from '../harness/connection.ts';
 import { median, quantile } from '../harness/interleave.ts';
 import { inputOf, requestText } from '../harness/request.ts';
 import type { Server } from '../harness/start-server.ts';
-import { type Row, rounded } from '../row.ts';
+import { type Row, rounded, UNCOUNTED } from '../row.ts';
 import { DUPLICATES } from './duplicates.ts';
 import { freshKeys, type Live } from './live.ts';
 import { type Keys, overHttp } from './over-http.ts';
@@ -98,9 +98,7 @@ async function rowOf({ live, keys, middles, lasts, answers }: Contender, oneCall
     p50Ms: rounded(quantile(sorted, 0.5)),
     p99Ms: rounded(quantile(sorted, 0.99)),
     cpuUs: null,
-    commits: null,
-    statements: null,
-    redisCommands: null,
+    ...UNCOUNTED,
     executionsPerKey: rounded((await live.entrant.effects(keys.prefix)) / keys.used),
     answers,
   };

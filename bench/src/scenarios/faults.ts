@@ -3,7 +3,7 @@ import { quantile } from '../harness/interleave.ts';
 import { inputOf, requestText } from '../harness/request.ts';
 import type { Entrant } from '../harness/stage.ts';
 import type { Server } from '../harness/start-server.ts';
-import { type Row, rounded, type Scenario } from '../row.ts';
+import { type Row, rounded, type Scenario, UNCOUNTED } from '../row.ts';
 import type { ThingInput } from '../things.ts';
 import { freshKeys } from './live.ts';
 
@@ -164,9 +164,7 @@ async function rowOf(
     p50Ms: rounded(quantile(sorted, 0.5)),
     p99Ms: rounded(quantile(sorted, 0.99)),
     cpuUs: null,
-    commits: null,
-    statements: null,
-    redisCommands: null,
+    ...UNCOUNTED,
     executionsPerKey: rounded(counts.reduce((sum, count) => sum + count, 0) / calls.length),
     answers,
   };

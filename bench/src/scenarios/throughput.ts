@@ -1,6 +1,6 @@
 import { type Contestant, interleave } from '../harness/interleave.ts';
 import type { Cost, Meter } from '../harness/meter.ts';
-import { perCall, type Row, rounded } from '../row.ts';
+import { perCall, type Row, rounded, UNCOUNTED } from '../row.ts';
 import { inProcess } from './in-process.ts';
 import { freshKeys, type Live } from './live.ts';
 import { type Keys, oneByOne, overHttp } from './over-http.ts';
@@ -65,9 +65,7 @@ export async function throughput(
         p50Ms: rounded(sample.p50Ms),
         p99Ms: rounded(sample.p99Ms),
         cpuUs: rounded(sample.cpuUs),
-        ...(cost === undefined
-          ? { commits: null, statements: null, redisCommands: null }
-          : perCall(cost, plan.counted)),
+        ...(cost === undefined ? UNCOUNTED : perCall(cost, plan.counted)),
         executionsPerKey: rounded(
           (await live.entrant.effects(keys.prefix)) / Math.min(keys.used, among ?? keys.used),
         ),
