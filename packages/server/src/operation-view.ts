@@ -34,7 +34,10 @@ export interface OperationView {
   readonly leaseUntil?: number;
   /** Only once settled or released. */
   readonly expiresAt?: number;
-  /** What its last failed attempt said (queued), where it can be read, with the step that it came from: `step 'charge': …`. */
+  /**
+   * What its last failed attempt said, where it can be read, with the step that it came from: `step 'charge': …`. Of queued
+   * work until it is settled, of others while they wait for a decision.
+   */
   readonly lastError?: string;
   /** There is a last error, and this process has no key to read it with. */
   readonly lastErrorSealed?: true;
@@ -79,7 +82,10 @@ type Opening = Pick<EngineContext<unknown>, 'sealing' | 'emit'>;
 export function viewOf(
   context: Opening,
   record: OperationRecord,
-  { lastError, deadLetterOwner }: { readonly lastError?: string; readonly deadLetterOwner?: string } = {},
+  {
+    lastError,
+    deadLetterOwner,
+  }: { readonly lastError?: string | undefined; readonly deadLetterOwner?: string } = {},
 ): OperationView {
   const { operationId, scope, procedure, key, state, attempt, version, policy } = record;
   const { createdAt, updatedAt, firstClaimedAt, leaseUntil, expiresAt } = record;
@@ -117,19 +123,20 @@ export async function detailsOf<Tx>(
   const { store } = context;
   const { record, now } = found;
   const { operationId, scope, procedure, key } = record;
-  const [history, rejected, steps, decisions, offeredAt, work, progress, purged] = await Promise.all([
+  const [history, rejected, steps, decisions, undecided, work, progress, purged] = await Promise.all([
     store.history(operationId),
     store.rejected(operationId),
     store.steps(operationId),
     store.decisions.decisions(operationId),
-    store.decisions.offered(operationId),
+    store.decisions.undecided(operationId),
     store.queue.work(operationId),
     store.queue.progress(operationId),
     store.purged(operationId),
   ]);
+  const { offeredAt, lastError = work?.lastError } = undecided ?? {};
   const come = progress && openJson(context, record, 'progress', progress.value);
   return {
-    operation: viewOf(context, record, work),
+    operation: viewOf(context, record, { ...work, lastError }),
     history,
     rejected: rejected.map(({ evidence, ...row }) => ({ ...row, evidence: evidence !== undefined })),
     runs: runsOf(record, decisions),

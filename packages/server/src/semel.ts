@@ -164,7 +164,10 @@ export function createSemel<Tx>(options: SemelOptions<Tx>): Semel<Tx> {
     startWorker(procedures, workerOptions) {
       if (jobs === undefined) throw new TypeError('A worker needs jobs: createSemel({ store, jobs })');
       const side = engine.workerSide(procedures);
-      const worker = createWorker({ jobs, queue: store.queue, emit, ...side }, workerOptions);
+      const started = createWorker({ jobs, queue: store.queue, emit, ...side }, workerOptions);
+      const worker: Worker = {
+        close: (deadlineMs) => started.close(deadlineMs).finally(() => workers.delete(worker)),
+      };
       workers.add(worker);
       return worker;
     },

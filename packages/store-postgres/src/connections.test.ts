@@ -1,6 +1,8 @@
+import { randomBytes } from 'node:crypto';
 import { StoreUnavailable } from '@semel/server/store';
 import { createTcpProxy, loseAnswerAfter } from '@semel/testing/faults';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { applyMigrations, MIGRATIONS } from './migrations/migrate.ts';
 import { createPostgresStore } from './store.ts';
 import { atomicRequest, createFixture, databaseUrl, type Fixture, keep, request } from './testing/fixture.ts';
 
@@ -109,6 +111,21 @@ test('a schema that was never migrated is called by its name', async () => {
     'call migratePostgres()',
   );
   await store.close();
+});
+
+test('a schema of the version before is called old by what needs the new one, and the rest goes on', async () => {
+  const schema = `semel_old_${randomBytes(4).toString('hex')}`;
+  await applyMigrations({ connection: databaseUrl, schema }, MIGRATIONS.slice(0, -1));
+  const store = createPostgresStore({ connection: databaseUrl, schema });
+  const claimed = await store.claim(request());
+  if (!claimed.won) throw new Error('a new key is won');
+  const suspended = { to: 'suspended', cause: 'outcome_unknown' } as const;
+  await expect(store.settle(claimed.claim, { ...suspended, lastError: 'x' }, trace)).rejects.toThrow(
+    'missing or old: call migratePostgres()',
+  );
+  expect(await store.settle(claimed.claim, suspended, trace)).toEqual({ kind: 'settled' });
+  await store.close();
+  await db.pool.query(`DROP SCHEMA ${schema} CASCADE`);
 });
 
 test('an answer that does not come ends the connection instead of being waited for', async () => {

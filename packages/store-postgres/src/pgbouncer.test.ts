@@ -45,7 +45,7 @@ describe.skipIf(typeof bouncer === 'string')('behind PgBouncer in transaction mo
     const schema = `${db.schema}_m`;
     const applied = await Promise.all([1, 2, 3].map(() => migratePostgres({ connection: url, schema })));
     await db.sql(`DROP SCHEMA ${schema} CASCADE`);
-    expect(applied.flat().toSorted()).toEqual(['attention', 'operations', 'purges', 'queue']);
+    expect(applied.flat().toSorted()).toEqual(['attention', 'last-error', 'operations', 'purges', 'queue']);
   });
 
   const connection = { connectionString: url, connectionTimeoutMillis: 20_000 };

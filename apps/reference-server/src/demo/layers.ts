@@ -19,7 +19,7 @@ export const layerByLayer: Act = {
 
 /** The same with no Redis: the numbers move, and nothing else does. */
 export const withoutRedis: Act = {
-  title: `the same with ${KEYS} new orders, Redis being stopped in the middle`,
+  title: `the same with ${KEYS} new orders and no Redis: if there is one, it is stopped in the middle`,
   async run(stage) {
     const { redis } = stage;
     if (redis === undefined || !redis.canStop) {

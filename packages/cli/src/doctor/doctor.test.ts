@@ -29,7 +29,7 @@ test('says of each thing that it is well, in a line', async () => {
   const { code, stdout } = await stage.cli(['doctor', '--redis', redis.url]);
   expect(stdout).toMatch(/^✓ postgres\.reachable +postgres:\/\/postgres@/);
   expect(stdout).toMatch(/^✓ postgres\.pooler +none: connected directly$/m);
-  expect(stdout).toMatch(/^✓ schema +cli_\w+, 4 migrations, unchanged$/m);
+  expect(stdout).toMatch(/^✓ schema +cli_\w+, 5 migrations, unchanged$/m);
   expect(stdout).toMatch(/^✓ rights +postgres may read and write every table$/m);
   expect(stdout).toMatch(/^✓ queue\.version +cli_\w+_jobs has version 43, as pg-boss here$/m);
   expect(stdout).toMatch(/^✓ redis\.layer +answers under semel:$/m);

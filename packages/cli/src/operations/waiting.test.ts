@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { KeyRing } from '@semel/server';
+import type { Claim } from '@semel/server/store';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { setStage } from '../testing/stage.ts';
 import { runCommand } from '../testing/terminal.ts';
@@ -22,10 +23,9 @@ afterAll(() => Promise.all([stage.close(), sealed.close()]));
 
 const by = ['--as', 'alice', '--reason', 'ticket 1'];
 
-/** A leased operation whose server died after it was claimed. */
-async function suspended(key: string): Promise<string> {
+async function claimed(key: string): Promise<Claim> {
   const id = randomBytes(12).toString('hex');
-  await stage.store.claim({
+  const result = await stage.store.claim({
     scope: 'billing',
     procedure: 'invoice.pay',
     key,
@@ -43,6 +43,13 @@ async function suspended(key: string): Promise<string> {
       ttlMs: 60_000,
     },
   });
+  if (!result.won) throw new Error(`${key} was claimed before`);
+  return result.claim;
+}
+
+/** A leased operation whose server died after it was claimed. */
+async function suspended(key: string): Promise<string> {
+  const { operationId: id } = await claimed(key);
   const swept = async () => {
     await stage.store.sweepOrphans({ limit: 100, trace: { actor: 'recovery' } });
     return stage.state(id);
@@ -76,6 +83,23 @@ test('a leased operation that is suspended is released, and its caller runs it',
   expect(again.stderr).toContain(
     `${id} is released, so it can't be released. It was released by operator:alice`,
   );
+});
+
+test('of a suspended attempt that said something it is shown what to ask the other side by, before it may run again', async () => {
+  const claim = await claimed('inv-4');
+  const lastError = JSON.stringify({ text: 'socket hang up', step: 'charge' });
+  const end = { to: 'suspended', cause: 'outcome_unknown', lastError } as const;
+  await stage.store.settle(claim, end, { actor: 'request' });
+  const show = ['operations', 'show', claim.operationId];
+  const key: string = JSON.parse((await stage.cli([...show, '--json'])).stdout).operation.failedStep.childKey;
+  const { stdout } = await stage.cli(show);
+  expect(stdout).toMatch(/last error +step 'charge': socket hang up\n/);
+  const advice = stdout.slice(stdout.indexOf('What can be done'), stdout.indexOf('Claimed under'));
+  expect(advice).toContain(`Ask the other side, which knows step 'charge' by ${key}. Then`);
+  expect(advice.indexOf(key)).toBeLessThan(advice.indexOf('semel operations release'));
+  const listed = await stage.cli(['operations', 'list', '--procedure', 'invoice.pay']);
+  expect(listed.stdout).toContain("step 'charge': socket hang up");
+  expect((await stage.cli(['operations', 'release', claim.operationId, ...by])).code).toBe(0);
 });
 
 test('redrive of a leased one does the same; cancel of it is refused with what to do instead', async () => {

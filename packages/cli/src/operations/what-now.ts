@@ -1,5 +1,6 @@
 import type { OperationView } from '@semel/server';
 import { duration } from '../terminal/ages.ts';
+import { printable } from '../terminal/printable.ts';
 
 /** What an operator may do about an operation as it is, best first. Advice: the store decides when it is done. */
 export function whatNow(operation: OperationView, now: number): readonly string[] {
@@ -19,11 +20,12 @@ export function whatNow(operation: OperationView, now: number): readonly string[
           ...resolve,
         ];
       }
-      const again =
-        mode === 'queued'
-          ? `semel operations redrive ${id} --reason …   runs again, with its recorded steps`
-          : `semel operations release ${id} --reason …   the caller's next retry runs it, with its recorded steps`;
-      return [again, ...resolve];
+      const [command, runs] =
+        mode === 'queued' ? ['redrive', 'it runs again'] : ['release', "the caller's next retry runs it"];
+      const unless = state === 'suspended' ? "it didn't, and may: " : '';
+      const again = `semel operations ${command} ${id} --reason …   ${unless}${runs}, with its recorded steps`;
+      // Dead: every attempt is known to have failed. Suspended: nobody knows, and running again may do it twice.
+      return state === 'dead' ? [again, ...resolve] : [...howToFindOut(operation), ...resolve, again];
     }
     case 'accepted':
       return attempt === 0
@@ -43,4 +45,12 @@ export function whatNow(operation: OperationView, now: number): readonly string[
         `Nothing: it is settled, and every retry gets its answer. semel operations purge --operation ${operation.operationId} erases that.`,
       ];
   }
+}
+
+function howToFindOut({ failedStep }: OperationView): readonly string[] {
+  const asked =
+    failedStep === undefined
+      ? ''
+      : `, which knows step '${printable(failedStep.name)}' by ${printable(failedStep.childKey)}`;
+  return [`Nobody knows whether it happened. Ask the other side${asked}. Then`];
 }

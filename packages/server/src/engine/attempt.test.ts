@@ -10,7 +10,11 @@ const identity = { scope: 'alice', procedure: 'p', key: 'k' };
 
 function start(policy: Partial<IdempotencyPolicy> = {}, store: MemoryStore = createMemoryStore()) {
   const events: SemelEvent[] = [];
-  const { engine } = createSemel({ store, recovery: false, onEvent: (event) => events.push(event) });
+  const { engine, decisions } = createSemel({
+    store,
+    recovery: false,
+    onEvent: (event) => events.push(event),
+  });
   const request: RunRequest = {
     ...identity,
     ageMs: undefined,
@@ -28,6 +32,11 @@ function start(policy: Partial<IdempotencyPolicy> = {}, store: MemoryStore = cre
     events,
     run: (handler: Handler<MemoryTransaction>) => engine.run(request, handler),
     state: async () => (await store.lookup(identity))?.record.state,
+    /** What people are shown of it. */
+    show: async () => {
+      const seen = await store.lookup(identity);
+      return seen && decisions.show(seen.record.operationId);
+    },
   };
 }
 
@@ -53,6 +62,23 @@ test('finalErrors that throws says nothing of a step either: what the step did s
   });
   expect(answered).toMatchObject({ kind: 'refused', problem: { code: 'outcome_unknown' } });
   expect(await state()).toBe('suspended');
+});
+
+test('who decides about a suspended attempt is shown what it failed on, and what the other side knows that by', async () => {
+  const { run, show } = start();
+  let asked = '';
+  await run((operation) =>
+    operation.step('charge', async (childKey) => {
+      asked = childKey;
+      throw new Error('fetch failed', { cause: new Error('socket hang up') });
+    }),
+  );
+  expect(asked).not.toBe('');
+  expect((await show())?.operation).toMatchObject({
+    state: 'suspended',
+    lastError: "step 'charge': fetch failed: socket hang up",
+    failedStep: { name: 'charge', childKey: asked },
+  });
 });
 
 test('a "no" that is returned is no last word while a step of it, not waited for, ends unknown', async () => {

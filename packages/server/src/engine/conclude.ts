@@ -3,10 +3,12 @@ import { type Claim, isStoreUnavailable, type Settlement, type SettleResult } fr
 import { type EngineContext, refused, subjectOf } from './engine-context.ts';
 import { DecisionNeeded, engineErrorIn, LeaseLost } from './failure.ts';
 import { firmly } from './firmly.ts';
+import { lastErrorFrom } from './last-error.ts';
 import type { LeasedOperation } from './leased-operation.ts';
 import { tombstone } from './outcome.ts';
 import { replayed } from './replay.ts';
 import type { RunRequest, RunResult } from './request.ts';
+import { sealedJson } from './sealed-outcomes.ts';
 import { completedWith, failedWith, resultOf, type Settled } from './settlement.ts';
 
 /** What becomes of an attempt that failed for now, where that isn't left to the caller's retry. */
@@ -94,14 +96,10 @@ async function afterError<Tx>(attempt: Attempt<Tx>, error: unknown): Promise<Run
   const { unknown } = operation;
   const resumable = request.policy.effects === 'steps' && !(unknown instanceof DecisionNeeded);
   const suspend = unknown !== undefined && !resumable;
-  const failed = attempt.failedForNow?.(error, operation.failedStep(error));
-  const later = suspend ? undefined : failed;
-  const noted = failed && { lastError: failed.lastError };
+  const step = operation.failedStep(error);
+  const later = suspend ? undefined : attempt.failedForNow?.(error, step);
   const end: Settlement =
-    later ??
-    (suspend
-      ? { to: 'suspended', cause: 'outcome_unknown', ...noted }
-      : { to: 'released', cause: 'released' });
+    later ?? (suspend ? suspendedBy(context, claim, error, step) : { to: 'released', cause: 'released' });
   const written = await settleFirmly(attempt, end);
   const instead = await unlessSettled(attempt, written);
   if (instead !== undefined) return instead;
@@ -113,6 +111,17 @@ async function afterError<Tx>(attempt: Attempt<Tx>, error: unknown): Promise<Run
   if (later !== undefined) return putOff(attempt, later, error);
   context.emit({ type: 'released', error, ...subjectOf(request, claim) });
   throw error;
+}
+
+/** With what was said: whoever decides about it needs to know which step it was, and what the other side knows it by. */
+function suspendedBy<Tx>(
+  context: EngineContext<Tx>,
+  claim: Claim,
+  error: unknown,
+  step: string | undefined,
+): Settlement {
+  const lastError = sealedJson(context, claim, 'error', lastErrorFrom(error, step));
+  return { to: 'suspended', cause: 'outcome_unknown', lastError };
 }
 
 function putOff<Tx>(

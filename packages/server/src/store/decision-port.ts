@@ -45,6 +45,13 @@ export interface Resolution {
   readonly outcome: string;
 }
 
+export interface Undecided {
+  /** When it was last offered to its resolver since it waits. */
+  readonly offeredAt?: number;
+  /** What the attempt said that made it wait, if it said something. May be sealed. */
+  readonly lastError?: string;
+}
+
 export interface OperationFilter {
   readonly states?: readonly OperationRecord['state'][];
   readonly procedure?: string;
@@ -118,8 +125,8 @@ export interface DecisionStore<Tx = unknown> {
     readonly procedures?: readonly string[] | undefined;
   }): Promise<readonly OperationRecord[]>;
 
-  /** When it was last offered, since it waits for the decision that it waits for now. Reads only. */
-  offered(operationId: string): Promise<number | undefined>;
+  /** What is known besides of one that waits for a decision now; `undefined` of any other. Reads only. */
+  undecided(operationId: string): Promise<Undecided | undefined>;
 
   /** One page of operations. For people: may read many rows where it filters by state alone. */
   list(filter: OperationFilter): Promise<OperationPage>;

@@ -182,7 +182,7 @@ function decisionsBehind<Tx>(
       decisions.redrive(operationId, options, send, decision),
     release: (operationId, decision) => decisions.release(operationId, decision),
     offer: (options) => decisions.offer(options),
-    offered: (operationId) => decisions.offered(operationId),
+    undecided: (operationId) => decisions.undecided(operationId),
     list: (filter) => decisions.list(filter),
     decisions: (operationId) => decisions.decisions(operationId),
   };

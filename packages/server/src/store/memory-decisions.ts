@@ -145,10 +145,14 @@ export function createDecisions(
     async offer(options) {
       return offer(table.byOperation.values(), options, clock());
     },
-    async offered(operationId) {
-      const { record, offeredAt } = table.byOperation.get(operationId) ?? {};
-      const isThisTime = offeredAt !== undefined && record !== undefined && offeredAt >= record.updatedAt;
-      return isThisTime && isUndecided(record) ? offeredAt : undefined;
+    async undecided(operationId) {
+      const { record, offeredAt, lastError } = table.byOperation.get(operationId) ?? {};
+      if (record === undefined || !isUndecided(record)) return undefined;
+      const isThisTime = offeredAt !== undefined && offeredAt >= record.updatedAt;
+      return {
+        ...(isThisTime && { offeredAt }),
+        ...(lastError !== undefined && { lastError }),
+      };
     },
     async list(filter) {
       return pageOf(table.byOperation.values(), filter, clock());

@@ -27,6 +27,8 @@ export interface Entry {
   decisions?: DecisionRecord[];
   /** When it was last offered to a resolver. */
   offeredAt?: number;
+  /** What the attempt said that made it wait for a decision. */
+  lastError?: string | undefined;
 }
 
 /** How an attempt ends: as its owner says, or because recovery found that nobody may try again. */

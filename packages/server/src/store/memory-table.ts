@@ -23,6 +23,7 @@ export function createTable(maxOperations: number, forget: (operationId: string)
   function change(entry: Entry, record: OperationRecord, cause: TransitionCause, trace: Trace): void {
     entry.history.push(transition(entry.record.state, record, cause, trace));
     entry.record = record;
+    entry.lastError = undefined;
     if (isSettled(record.state)) entry.work = undefined;
     nothingFreeBefore = Math.min(nothingFreeBefore, freeAt(record));
   }
@@ -98,6 +99,7 @@ export function createTable(maxOperations: number, forget: (operationId: string)
         entry.work = { ...entry.work, lastError, dueAt };
       }
       change(entry, ended(entry.record, settlement, now), settlement.cause, trace);
+      if (settlement.to !== 'accepted') entry.lastError = lastError;
     },
     /** Released -> settled in one commit (atomic mode): one row, no `processing` in between. */
     endNextAttempt(

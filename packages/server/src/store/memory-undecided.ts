@@ -46,8 +46,8 @@ function matches(record: OperationRecord, { states, procedure, scope }: Operatio
   );
 }
 
-function listed({ record, work }: Entry): OperationPage['operations'][number] {
-  const { lastError, deadLetterOwner } = work ?? {};
+function listed({ record, work, lastError = work?.lastError }: Entry): OperationPage['operations'][number] {
+  const deadLetterOwner = work?.deadLetterOwner;
   return {
     ...record,
     ...(lastError === undefined ? undefined : { lastError }),

@@ -110,7 +110,7 @@ export type Settlement =
   | { readonly to: 'completed'; readonly cause: 'succeeded'; readonly outcome: string }
   | { readonly to: 'failed'; readonly cause: 'failed'; readonly outcome: string }
   | { readonly to: 'released'; readonly cause: 'released' }
-  /** `lastError` is kept of a queued one, as below; of others there is no place for it. */
+  /** `lastError` is kept as long as it waits for its decision; with queued work longer, as below. */
   | { readonly to: 'suspended'; readonly cause: 'outcome_unknown'; readonly lastError?: string }
   /** A queued attempt failed for now: due again after `delayMs`. `lastError` may be sealed. */
   | {

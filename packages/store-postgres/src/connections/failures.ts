@@ -90,10 +90,10 @@ export function unavailable(cause: unknown): StoreUnavailable {
 export function explained(error: unknown): unknown {
   const state = sqlState(error);
   if (state === undefined) return error;
-  if (state !== '42P01' && state !== '3F000' && state !== '42883') {
+  // A missing schema, table, function or column almost always means one thing.
+  if (!['3F000', '42P01', '42883', '42703'].includes(state)) {
     return new Error('The store of record refused a statement', { cause: error });
   }
-  // A missing table almost always means one thing.
   return new Error('The schema of the store is missing or old: call migratePostgres() before serving', {
     cause: error,
   });

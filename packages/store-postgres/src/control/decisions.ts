@@ -55,9 +55,14 @@ export function createDecisions(
       return rows.map((row) => sightingFromRow(row).record);
     },
 
-    async offered(operationId) {
-      const [row] = await lines.read(statements.offered, [operationId]);
-      return row === undefined ? undefined : (row[0] as number);
+    async undecided(operationId) {
+      const [row] = await lines.read(statements.undecided, [operationId]);
+      if (row === undefined) return undefined;
+      const [offeredAt, lastError] = row as [number | null, string | null];
+      return {
+        ...(offeredAt !== null && { offeredAt }),
+        ...(lastError !== null && { lastError }),
+      };
     },
 
     async list(filter) {

@@ -16,7 +16,7 @@ import type { Control } from '../connections/pools.ts';
 import type { Statements } from '../statements/all.ts';
 
 export type Rejection = Omit<RejectedTransition, 'count' | 'firstAt' | 'lastAt'>;
-type QueuedEnd = Settlement & { readonly lastError: string };
+type EndWithWord = Settlement & { readonly lastError: string };
 type Overtaken = Extract<SettleResult, { kind: 'overtaken' }>;
 
 export function isHeldBy(record: OperationRecord, claim: Claim): boolean {
@@ -37,10 +37,9 @@ function isOf(record: OperationRecord, claim: Claim): boolean {
   );
 }
 
-/** Leaves word of what went wrong beside the record: an end of a queued attempt. Of a leased one there is no place for it. */
-export function leavesWord(settlement: Settlement, { policy }: Claim): settlement is QueuedEnd {
-  if (settlement.to === 'suspended') return settlement.lastError !== undefined && policy.mode === 'queued';
-  return settlement.to === 'accepted' || settlement.to === 'dead';
+/** Leaves word of what went wrong beside the record. */
+export function leavesWord(settlement: Settlement): settlement is EndWithWord {
+  return 'lastError' in settlement && settlement.lastError !== undefined;
 }
 
 export interface Fence {
@@ -64,14 +63,15 @@ export function createFence(
   reads: Pick<Store, 'find' | 'lookup'>,
 ): Fence {
   /** The ends that leave word stand alone: no batch gets them. */
-  async function endQueued(claim: Claim, end: QueuedEnd, { actor, traceId }: Trace): Promise<SettleRow> {
-    if (claim.policy.mode !== 'queued') throw new TypeError(`Only a queued attempt can be ${end.cause}`);
+  async function endWithWord(claim: Claim, end: EndWithWord, { actor, traceId }: Trace): Promise<SettleRow> {
+    if (claim.policy.mode !== 'queued' && end.to !== 'suspended')
+      throw new TypeError(`Only a queued attempt can be ${end.cause}`);
     const { operationId, owner, attempt } = claim;
     const values = [operationId, owner, attempt, end.lastError, actor, traceId ?? null];
     const [row] = await control.run(
       end.to === 'accepted'
         ? [statements.reschedule, [...values, end.delayMs, end.uncounted ? 1 : 0]]
-        : [end.to === 'dead' ? statements.exhaust : statements.suspendQueued, values],
+        : [end.to === 'dead' ? statements.exhaust : statements.suspend, values],
     );
     return row === undefined ? undefined : null;
   }
@@ -117,8 +117,8 @@ export function createFence(
     overtaken,
 
     async settle(claim, settlement, trace) {
-      const written = leavesWord(settlement, claim)
-        ? await endQueued(claim, settlement, trace)
+      const written = leavesWord(settlement)
+        ? await endWithWord(claim, settlement, trace)
         : await writes.settle({ claim, settlement, trace });
       const found = written === undefined ? await reads.find(claim.operationId) : undefined;
       if (written === undefined && !(found && isSettledSo(found.record, claim, settlement))) {

@@ -8,6 +8,7 @@ import { operations } from './0001-operations.ts';
 import { purges } from './0002-purges.ts';
 import { queue } from './0003-queue.ts';
 import { attention } from './0004-attention.ts';
+import { lastError } from './0005-last-error.ts';
 import { applyMigrations, MIGRATIONS, migratePostgres } from './migrate.ts';
 import { checksum, type Migration } from './migration.ts';
 
@@ -30,7 +31,7 @@ function freshSchema(): string {
   return schema;
 }
 
-const second: Migration = { id: 5, name: 'second', sql: 'CREATE TABLE {schema}.second (id integer)' };
+const second: Migration = { id: 6, name: 'second', sql: 'CREATE TABLE {schema}.second (id integer)' };
 
 test('eight servers that migrate at once apply each migration once', async () => {
   const schema = freshSchema();
@@ -38,14 +39,22 @@ test('eight servers that migrate at once apply each migration once', async () =>
   const applied = await Promise.all(
     Array.from({ length: 8 }, () => applyMigrations({ connection, schema }, all)),
   );
-  expect(applied.flat().sort()).toEqual(['attention', 'operations', 'purges', 'queue', 'second']);
+  expect(applied.flat().sort()).toEqual([
+    'attention',
+    'last-error',
+    'operations',
+    'purges',
+    'queue',
+    'second',
+  ]);
   const { rows } = await pool.query(`SELECT id, name FROM ${schema}.migration ORDER BY id`);
   expect(rows).toEqual([
     { id: 1, name: 'operations' },
     { id: 2, name: 'purges' },
     { id: 3, name: 'queue' },
     { id: 4, name: 'attention' },
-    { id: 5, name: 'second' },
+    { id: 5, name: 'last-error' },
+    { id: 6, name: 'second' },
   ]);
 });
 
@@ -56,6 +65,7 @@ test('an up-to-date schema is left alone', async () => {
     'purges',
     'queue',
     'attention',
+    'last-error',
   ]);
   expect(await migratePostgres({ connection, schema })).toEqual([]);
 });
@@ -73,14 +83,14 @@ test('a schema that a newer version migrated is refused', async () => {
   const schema = freshSchema();
   await applyMigrations({ connection, schema }, [...MIGRATIONS, second]);
   await expect(migratePostgres({ connection, schema })).rejects.toThrow(
-    `Schema ${schema} has migration 5 (second), which this version doesn't know`,
+    `Schema ${schema} has migration 6 (second), which this version doesn't know`,
   );
 });
 
 test('a migration that fails leaves nothing of itself and keeps those before it', async () => {
   const schema = freshSchema();
   const broken: Migration = {
-    id: 5,
+    id: 6,
     name: 'broken',
     sql: 'CREATE TABLE {schema}.half (id integer); SELECT 1 / 0',
   };
@@ -90,7 +100,7 @@ test('a migration that fails leaves nothing of itself and keeps those before it'
   const { rows } = await pool.query(
     `SELECT (SELECT count(*)::int FROM ${schema}.migration) AS applied, to_regclass('${schema}.half') AS half`,
   );
-  expect(rows).toEqual([{ applied: 4, half: null }]);
+  expect(rows).toEqual([{ applied: 5, half: null }]);
 });
 
 test('the migrations are frozen', () => {
@@ -98,6 +108,7 @@ test('the migrations are frozen', () => {
   expect(checksum(purges)).toBe('b81855e4aab264a41a2f32271cce5004b3d9c507cf2778a8cb8f7c23942cba90');
   expect(checksum(queue)).toBe('e9bfa8b1ea8f479ac7f53347d3f7339d05bd4fc17f3fc506a37bb02be09740e6');
   expect(checksum(attention)).toBe('79b68c04ef10d24b0272bc1bff18a1c27e755e9463b5eed7d4a6498c178aa806');
+  expect(checksum(lastError)).toBe('145336d6ad36f8c43b847643828e944df3ca8c8f3517abab26ed233e682b105d');
 });
 
 test('what waited for a decision before there was a list of it is on it after the migration', async () => {
@@ -111,7 +122,7 @@ test('what waited for a decision before there was a list of it is on it after th
        '2026-01-01Z', now(), CASE state WHEN 'processing' THEN now() END
      FROM unnest('{processing,suspended}'::text[]) AS made (state)`,
   );
-  expect(await migratePostgres({ connection, schema })).toEqual(['queue', 'attention']);
+  expect(await migratePostgres({ connection, schema })).toEqual(['queue', 'attention', 'last-error']);
   const { rows } = await pool.query(`SELECT operation_id, since FROM ${schema}.attention`);
   expect(rows).toEqual([{ operation_id: 'suspended', since: new Date('2026-01-01Z') }]);
   // Also where a server of the version before suspends: the trigger sees it.

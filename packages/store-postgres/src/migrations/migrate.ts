@@ -6,9 +6,10 @@ import { operations } from './0001-operations.ts';
 import { purges } from './0002-purges.ts';
 import { queue } from './0003-queue.ts';
 import { attention } from './0004-attention.ts';
+import { lastError } from './0005-last-error.ts';
 import { checksum, type Migration } from './migration.ts';
 
-export const MIGRATIONS: readonly Migration[] = [operations, purges, queue, attention];
+export const MIGRATIONS: readonly Migration[] = [operations, purges, queue, attention, lastError];
 
 export interface MigratePostgresOptions {
   readonly connection: string | pg.PoolConfig;

@@ -37,6 +37,7 @@ test('says what is pending, applied, changed and of a newer version, and changes
     [1, 'changed'],
     [2, 'applied'],
     [3, 'applied'],
+    [5, 'applied'],
     [99, 'unknown'],
     [4, 'pending'],
   ]);

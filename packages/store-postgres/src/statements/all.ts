@@ -28,8 +28,8 @@ import {
   exhaustInTransaction,
   reschedule,
   rescheduleInTransaction,
-  suspendQueued,
-  suspendQueuedInTransaction,
+  suspend,
+  suspendInTransaction,
 } from './retry-later.ts';
 import { settle, settleInTransaction } from './settle.ts';
 import { settleMany } from './settle-many.ts';
@@ -42,7 +42,7 @@ import { suspendOrphan } from './suspend-orphan.ts';
 import { deleteExpired, expiryCursor, forgetRefused, operationsAfter, passExpired } from './sweep-expired.ts';
 import { claimedAfter, orphanCursor, passOrphans, suspendOrphans } from './sweep-orphans.ts';
 import { takeOverdue, takeReleased } from './take.ts';
-import { backlog, offer, offered, stranded } from './waiting.ts';
+import { backlog, offer, stranded, undecided } from './waiting.ts';
 
 const ALL = {
   awaitAtomic,
@@ -73,7 +73,7 @@ const ALL = {
   lockToDecide,
   lookup,
   offer,
-  offered,
+  undecided,
   openAtomic,
   openTransaction,
   operationsAfter,
@@ -113,8 +113,8 @@ const ALL = {
   stranded,
   suspendOrphan,
   suspendOrphans,
-  suspendQueued,
-  suspendQueuedInTransaction,
+  suspend,
+  suspendInTransaction,
   takeExpired,
   takeOverdue,
   takeReleased,

@@ -11,9 +11,10 @@ const list = (s: string, name: string, source: string, id: string, guard = '') =
   statement(
     name,
     `SELECT ${epochMs('clock_timestamp()')}, page.* FROM (SELECT) one LEFT JOIN LATERAL (
-  SELECT ${SIGHTING_WITH_IDENTITY}, w.last_error, w.dead_letter_owner
+  SELECT ${SIGHTING_WITH_IDENTITY}, coalesce(a.last_error, w.last_error), w.dead_letter_owner
   FROM ${source}
   LEFT JOIN LATERAL (SELECT * FROM ${s}.work k WHERE k.operation_id = o.operation_id OFFSET 0) w ON true
+  LEFT JOIN LATERAL (SELECT * FROM ${s}.attention k WHERE k.operation_id = o.operation_id OFFSET 0) a ON true
   WHERE ${id} > $3 ${guard} AND ($1::text[] IS NULL OR o.state = ANY ($1::text[])) AND ($2::text IS NULL OR o.procedure = $2)
   ORDER BY ${id} LIMIT $4::integer
 ) page ON true`,

@@ -71,10 +71,12 @@ ORDER BY offered.since, offered.operation_id`,
   );
 
 // In:     $1 operation id.
-// Out:    when it was last offered to its resolver since it waits; no row if it doesn't wait, or wasn't.
+// Out:    when it was last offered to its resolver since it waits, or null; what its last attempt said, or null; no row if it
+//         doesn't wait.
 // Atomic: one read.
-export const offered = (s: string) =>
+export const undecided = (s: string) =>
   statement(
-    'offered',
-    `SELECT ${epochMs('a.offered_at')} FROM ${s}.attention a WHERE a.operation_id = $1 AND isfinite(a.offered_at)`,
+    'undecided',
+    `SELECT CASE WHEN isfinite(a.offered_at) THEN ${epochMs('a.offered_at')} END, a.last_error
+FROM ${s}.attention a WHERE a.operation_id = $1`,
   );

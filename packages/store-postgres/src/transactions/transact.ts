@@ -122,15 +122,15 @@ export function createTransact({ pool, control, send, statements, fence, reads }
       return [statements.recordStepInTransaction, values];
     }
     const { settlement } = end;
-    if (leavesWord(settlement, claim)) {
+    if (leavesWord(settlement)) {
       const noted = [...holder, settlement.lastError, trace.actor, trace.traceId ?? null];
       if (settlement.to === 'accepted') {
         const granted = settlement.uncounted ? 1 : 0;
         const values = [...noted, settlement.delayMs, granted, epoch, transactionId];
         return [statements.rescheduleInTransaction, values];
       }
-      const { exhaustInTransaction, suspendQueuedInTransaction } = statements;
-      const statement = settlement.to === 'dead' ? exhaustInTransaction : suspendQueuedInTransaction;
+      const { exhaustInTransaction, suspendInTransaction } = statements;
+      const statement = settlement.to === 'dead' ? exhaustInTransaction : suspendInTransaction;
       return [statement, [...noted, epoch, transactionId]];
     }
     const outcome = 'outcome' in settlement ? settlement.outcome : null;

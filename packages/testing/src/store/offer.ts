@@ -1,10 +1,21 @@
 import assert from 'node:assert/strict';
 import type { OperationRecord, Store } from '@semel/server/store';
-import type { StoreCase } from './case.ts';
+import { inTransactions, type StoreCase } from './case.ts';
 import { withSecond } from './claim.ts';
 import { DECISION, decided, enqueued, undecided, WORKER, working } from './queued.ts';
 import { COMPLETED } from './resolve.ts';
-import { completed, HOUR, MINUTE, RECOVERY, type Stage, sweepAll, times } from './stage.ts';
+import {
+  completed,
+  HOUR,
+  MINUTE,
+  RECOVERY,
+  type Stage,
+  SUSPENDED,
+  sweepAll,
+  TRACE,
+  times,
+  won,
+} from './stage.ts';
 
 export const offerCases: readonly StoreCase[] = [
   {
@@ -46,7 +57,7 @@ export const offerCases: readonly StoreCase[] = [
     async run(stage) {
       const { store, travel } = stage;
       const { operationId } = await undecided(stage, 'dead');
-      const offered = () => store.decisions.offered(operationId);
+      const offered = async () => (await store.decisions.undecided(operationId))?.offeredAt;
       const ago = async () => ((await store.find(operationId))?.now ?? 0) - ((await offered()) ?? 0);
       assert.equal(await offered(), undefined);
       await offerAll(stage);
@@ -57,9 +68,50 @@ export const offerCases: readonly StoreCase[] = [
       assert.ok((await ago()) < MINUTE, 'the last time');
       decided(await store.decisions.resolve(operationId, async () => COMPLETED, DECISION));
       assert.equal(await offered(), undefined);
-      assert.equal(await store.decisions.offered('nobody'), undefined);
+      assert.equal(await store.decisions.undecided('nobody'), undefined);
     },
   },
+  {
+    title: 'keeps what the attempt said that made it wait, whatever its mode, and no longer than it waits',
+    async run(stage) {
+      const { store, running, record, scope } = stage;
+      const word = 'ü "the answer got lost"';
+      const suspended = { ...SUSPENDED, lastError: word };
+      const [leased, queued] = [await running(), await working(stage)];
+      for (const claim of [leased, queued])
+        for (const _ of ['first', 'its acknowledgement got lost'])
+          assert.equal((await store.settle(claim, suspended, WORKER)).kind, 'settled');
+      const said = new Map([
+        [leased.operationId, word],
+        [queued.operationId, word],
+        [(await undecided(stage, 'dead')).operationId, 'gave up'],
+        [(await undecided(stage, 'suspended')).operationId, undefined],
+      ]);
+      const { operations } = await store.decisions.list({ scope, states: ['suspended', 'dead'], limit: 10 });
+      assert.deepEqual(new Map(operations.map((each) => [each.operationId, each.lastError])), said);
+      for (const [operationId, lastError] of said) {
+        const known = lastError === undefined ? {} : { lastError };
+        assert.deepEqual(await store.decisions.undecided(operationId), known);
+      }
+      decided(await store.decisions.release(leased.operationId, DECISION));
+      assert.equal(await store.decisions.undecided(leased.operationId), undefined);
+      const again = won(await store.take(stage.again(leased), await record(leased), 'claimed'));
+      await store.settle(again, SUSPENDED, TRACE);
+      assert.deepEqual(await store.decisions.undecided(leased.operationId), {}, 'that was another attempt');
+    },
+  },
+  ...inTransactions([
+    {
+      title: 'keeps what was said by an attempt that is suspended in a transaction of its handler',
+      async run({ store, running, options }) {
+        const claim = await running();
+        const settlement = { ...SUSPENDED, lastError: 'lost' };
+        const end = { kind: 'settle', settlement, value: 1 } as const;
+        assert.equal((await store.transact(claim, async () => end, options)).kind, 'committed');
+        assert.deepEqual(await store.decisions.undecided(claim.operationId), { lastError: 'lost' });
+      },
+    },
+  ]),
   {
     title: 'offers an orphan that recovery suspended',
     async run(stage) {
@@ -103,7 +155,11 @@ export const offerCases: readonly StoreCase[] = [
       assert.deepEqual(await offer(known), []);
       assert.deepEqual(await offer(), []);
       for (const { operationId } of others)
-        assert.equal(await store.decisions.offered(operationId), undefined, 'nobody was asked');
+        assert.equal(
+          (await store.decisions.undecided(operationId))?.offeredAt,
+          undefined,
+          'nobody was asked',
+        );
       assert.deepEqual(
         ids(await offer(known, unknown)).sort(),
         others.map(({ operationId }) => operationId).sort(),

@@ -142,7 +142,7 @@ export function storeAcross(wire: StoreWire, owner: Owner): Store<MemoryTransact
       release: (id, decision) => ask('release', () => store.decisions.release(id, decision)),
       cancel: (id, outcome, decision) => ask('cancel', () => store.decisions.cancel(id, outcome, decision)),
       offer: (options) => ask('offer', () => store.decisions.offer(options)),
-      offered: (id) => ask('offered', () => store.decisions.offered(id), true),
+      undecided: (id) => ask('undecided', () => store.decisions.undecided(id), true),
       list: (filter) => ask('list', () => store.decisions.list(filter), true),
       decisions: (id) => ask('decisions', () => store.decisions.decisions(id), true),
     },

@@ -1,3 +1,4 @@
+import type { Claim, Settlement } from '@semel/server/store';
 import { mistaken, mistakenInDecisions, mistakenInQueue, type WrongStore } from './wrong-store.ts';
 
 /** Mistakes in who is offered what, in what is listed and in what is kept of decisions. */
@@ -40,6 +41,42 @@ export const wrongUndecided: readonly WrongStore[] = [
       offer: async (options) =>
         (await right.decisions.offer(options)).filter(({ state }) => state === 'dead'),
     })),
+  },
+  {
+    mistake: 'keeps what a queued attempt said and not what a leased one did',
+    caughtBy: [
+      'keeps what the attempt said that made it wait, whatever its mode, and no longer than it waits',
+      'keeps what was said by an attempt that is suspended in a transaction of its handler',
+    ],
+    make: mistaken((right) => ({
+      settle: (claim, settlement, trace) => right.settle(claim, silenced(claim, settlement), trace),
+      transact: (claim, body, options) =>
+        right.transact(
+          claim,
+          async (tx) => {
+            const end = await body(tx);
+            return end.kind === 'settle' ? { ...end, settlement: silenced(claim, end.settlement) } : end;
+          },
+          options,
+        ),
+    })),
+  },
+  {
+    mistake: 'keeps what an attempt said when the next one is at it',
+    caughtBy: [
+      'keeps what the attempt said that made it wait, whatever its mode, and no longer than it waits',
+    ],
+    make: mistakenInDecisions((right) => {
+      const said = new Map<string, string>();
+      return {
+        async undecided(operationId) {
+          const found = await right.decisions.undecided(operationId);
+          if (found?.lastError !== undefined) said.set(operationId, found.lastError);
+          const lastError = said.get(operationId);
+          return lastError === undefined ? found : { ...found, lastError };
+        },
+      };
+    }),
   },
   {
     mistake: 'pages by place in a list of the newest changes',
@@ -139,3 +176,9 @@ export const wrongUndecided: readonly WrongStore[] = [
     }),
   },
 ];
+
+function silenced({ policy }: Claim, settlement: Settlement): Settlement {
+  return policy.mode === 'leased' && settlement.to === 'suspended'
+    ? { to: 'suspended', cause: 'outcome_unknown' }
+    : settlement;
+}
