@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { alice, bob, layersOn, MINUTE, operation, PATIENCE } from './testing/layers.ts';
 import { freePort, type RedisServer, startRedisServer } from './testing/redis-server.ts';
@@ -66,6 +67,22 @@ test('what is asked in the next turn is a command of its own', async () => {
   expect(await scripts()).toBe(2);
 });
 
+test('eight leave before the turn has ended where Redis has nothing of ours to do; what comes after them waits for the end', async () => {
+  const { layer } = await open();
+  const ask = (count: number) =>
+    Promise.all(Array.from({ length: count }, () => layer.ask(operation(), alice, MINUTE)));
+  await ask(1);
+  await countAnew();
+  const first = ask(7);
+  await Promise.resolve(); // until here a look has got; nothing of this turn's other work has run
+  expect(scriptsNow()).toBe(0);
+  const second = ask(12);
+  await Promise.resolve();
+  expect(scriptsNow()).toBe(1);
+  await Promise.all([first, second]);
+  expect(await scripts()).toBe(2);
+});
+
 test('more than 64 are several commands', async () => {
   const { layer } = await open();
   await countAnew();
@@ -124,7 +141,7 @@ test('scripts that Redis has forgotten are sent again', async () => {
   expect(answers).toEqual([{ kind: 'held' }, { kind: 'held' }]);
 });
 
-test('who has no answer in time goes on without one, all at once, and Redis was asked once', async () => {
+test('who has no answer in time goes on without one, all after one time-out', async () => {
   const server = await startRedisServer();
   onTestFinished(() => server.close());
   const { layer } = await open({ connection: server.url, timeoutMs: 200 });
@@ -158,6 +175,17 @@ test('where keys can not be asked for together, as behind a proxy of a Cluster, 
   expect(second).toEqual(operations.map(() => ({ kind: 'held' })));
   expect(await refused(server)).toBe(1);
 });
+
+/** The same while this process stands still: what it has sent by now. */
+function scriptsNow(): number {
+  const { port } = new URL(redis.url);
+  const program = `
+    const socket = require('node:net').connect(${port}, '127.0.0.1', () => socket.write('INFO commandstats\\r\\nQUIT\\r\\n'));
+    socket.pipe(process.stdout);
+  `;
+  const stats = execFileSync(process.execPath, ['-e', program], { encoding: 'utf8' });
+  return Number(/cmdstat_evalsha:calls=(\d+)/.exec(stats)?.[1] ?? 0);
+}
 
 /** So many commands were turned down before they began. */
 async function refused(server: RedisServer): Promise<number> {

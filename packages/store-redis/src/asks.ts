@@ -1,12 +1,11 @@
 import { type LayerAnswer, NOTHING_KNOWN } from '@semel/server/store';
-import type { Run } from './run-script.ts';
+import type { Runner } from './run-script.ts';
 import { ask, askTogether } from './scripts/ask.ts';
 
 /** What lies at the key. Never rejects, and takes one time-out at most. */
 export type Asks = (key: string, owner: string, holdMs: number) => Promise<LayerAnswer>;
 
-export interface AsksOptions {
-  readonly run: Run;
+export interface AsksOptions extends Runner {
   readonly timeoutMs: number;
   /** Whether all keys live in one place. On a Cluster each has a slot of its own, and one command can't ask for two. */
   readonly isOne: boolean;
@@ -28,14 +27,36 @@ const whenTurnEnds = setImmediate;
 /** Redis does nothing else while it answers one command. */
 const MAX_TOGETHER = 64;
 
+/** Worth a command of their own while Redis has nothing of ours to do: it works while this process reads on. */
+const ENOUGH = 8;
+
 /**
  * Who asks in one turn of the event loop asks together: one command, one answer, one timer. Nobody waits for longer than that
  * turn, whose end no answer could be read before, nor for another's answer. Who asks alone sends what it always sent.
  * See docs/decisions/0020-asking-redis-together.md.
  */
-export function createAsks({ run, timeoutMs, isOne, succeeded, failed }: AsksOptions): Asks {
+export function createAsks({ run, sendNow, timeoutMs, isOne, succeeded, failed }: AsksOptions): Asks {
   let asking: Asking[] = [];
   let mayShare = isOne;
+  let underWay = 0;
+
+  function sent(
+    running: Promise<unknown>,
+    answered: (value: unknown) => void,
+    refused: (error: unknown) => void,
+  ): void {
+    underWay++;
+    running.then(
+      (value) => {
+        underWay--;
+        answered(value);
+      },
+      (error: unknown) => {
+        underWay--;
+        refused(error);
+      },
+    );
+  }
 
   function refuse({ key, answer }: Asking, error: unknown): void {
     failed(key, error);
@@ -48,9 +69,10 @@ export function createAsks({ run, timeoutMs, isOne, succeeded, failed }: AsksOpt
   }
 
   function alone(one: Asking, deadline?: number): void {
-    run(ask, 1, [one.key, one.owner, one.holdMs], deadline).then(
+    sent(
+      run(ask, 1, [one.key, one.owner, one.holdMs], deadline),
       (value) => found(one, value),
-      (error: unknown) => refuse(one, error),
+      (error) => refuse(one, error),
     );
   }
 
@@ -58,7 +80,8 @@ export function createAsks({ run, timeoutMs, isOne, succeeded, failed }: AsksOpt
     const deadline = performance.now() + timeoutMs;
     const args: (string | number)[] = asked.map(({ key }) => key);
     for (const { owner, holdMs } of asked) args.push(owner, holdMs);
-    run(askTogether, asked.length, args).then(
+    sent(
+      run(askTogether, asked.length, args),
       (values) => {
         for (let i = 0; i < asked.length; i++) {
           const one = asked[i] as Asking;
@@ -68,7 +91,7 @@ export function createAsks({ run, timeoutMs, isOne, succeeded, failed }: AsksOpt
           else found(one, value);
         }
       },
-      (error: unknown) => {
+      (error) => {
         // A proxy in front of a Cluster looks like one Redis, until it is asked for two keys.
         const isApart = String(error).includes('CROSSSLOT');
         if (isApart) mayShare = false;
@@ -93,7 +116,10 @@ export function createAsks({ run, timeoutMs, isOne, succeeded, failed }: AsksOpt
       const one = { key, owner, holdMs, answer };
       if (!mayShare) return alone(one);
       if (asking.length === 0) whenTurnEnds(send);
-      if (asking.push(one) === MAX_TOGETHER) send();
+      const many = asking.push(one);
+      if (many < ENOUGH || (many < MAX_TOGETHER && underWay > 0)) return;
+      send();
+      sendNow();
     });
 }
 

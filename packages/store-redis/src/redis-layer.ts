@@ -13,7 +13,7 @@ import { createAsks } from './asks.ts';
 import { createBreaker } from './breaker.ts';
 import { createChanges } from './changes.ts';
 import { connect, type RedisConnection } from './connection.ts';
-import { createRun, TimedOut } from './run-script.ts';
+import { createRunner, TimedOut } from './run-script.ts';
 import { ask } from './scripts/ask.ts';
 import { forget } from './scripts/forget.ts';
 import { keep } from './scripts/keep.ts';
@@ -58,7 +58,7 @@ export function createRedisLayer(options: RedisLayerOptions): RedisLayer {
   const { connection, prefix = 'semel:', timeoutMs = 100, pollMs = 50 } = options;
   const channel = `${prefix}changed`;
   const client = connect(connection);
-  const run = createRun(client, timeoutMs);
+  const { run, sendNow } = createRunner(client, timeoutMs);
   const changes = createChanges(connection, channel);
   const untold = new Map<string, number>();
   let report: (report: LayerReport) => void = () => {};
@@ -113,6 +113,7 @@ export function createRedisLayer(options: RedisLayerOptions): RedisLayer {
 
   const askRedis = createAsks({
     run,
+    sendNow,
     timeoutMs,
     isOne: client instanceof Redis,
     succeeded: breaker.succeeded,

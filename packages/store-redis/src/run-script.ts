@@ -14,6 +14,12 @@ export type Run = (
 
 type Argument = string | number;
 
+export interface Runner {
+  readonly run: Run;
+  /** Sends what was run since this event began, instead of waiting for what else comes of it. */
+  sendNow(): void;
+}
+
 /** No answer in time. */
 export class TimedOut extends Error {
   override readonly name = 'TimedOut';
@@ -22,11 +28,11 @@ export class TimedOut extends Error {
   }
 }
 
-export function createRun(client: ReturnType<typeof connect>, timeoutMs: number): Run {
-  const together = createTogether(client);
-  return (script, keys, args, deadline) =>
+export function createRunner(client: ReturnType<typeof connect>, timeoutMs: number): Runner {
+  const { hold, sendNow } = createTogether(client);
+  const run: Run = (script, keys, args, deadline) =>
     new Promise((resolve, reject) => {
-      together();
+      hold();
       const late = (): void => reject(new TimedOut(timeoutMs));
       const leftMs = deadline === undefined ? timeoutMs : Math.max(0, deadline - performance.now());
       // Not before what has arrived was read: the one who was slow may have been this process.
@@ -45,22 +51,28 @@ export function createRun(client: ReturnType<typeof connect>, timeoutMs: number)
         } else failed(error);
       });
     });
+  return { run, sendNow };
 }
 
 /**
  * What is sent while one event is handled leaves in one write. Nothing waits for longer than that. Node's streams do it; on a
  * Cluster each node has one of its own, and they are left alone.
  */
-function createTogether(client: ReturnType<typeof connect>): () => void {
-  let isCorked = false;
-  return () => {
-    const stream = 'stream' in client ? client.stream : undefined;
-    if (isCorked || stream === undefined) return;
-    isCorked = true;
-    stream.cork();
-    process.nextTick(() => {
-      isCorked = false;
-      stream.uncork();
-    });
+function createTogether(client: ReturnType<typeof connect>): { hold(): void; sendNow(): void } {
+  let held: { uncork(): void } | undefined;
+  function sendNow(): void {
+    const stream = held;
+    held = undefined;
+    stream?.uncork();
+  }
+  return {
+    hold() {
+      const stream = 'stream' in client ? client.stream : undefined;
+      if (held !== undefined || stream === undefined) return;
+      held = stream;
+      stream.cork();
+      process.nextTick(sendNow);
+    },
+    sendNow,
   };
 }
