@@ -138,3 +138,79 @@ test.each(CARRIERS)('over %s, a derived key makes equal inputs one operation', a
   expect((await client.call({ path: 'note', input: { b: 2, a: 1 } })).data).toBe(1);
   expect((await client.call({ path: 'note', input: { a: 1 } })).data).toBe(2);
 });
+
+describe('a handler that calls an idempotent procedure with the context of its request', () => {
+  /** `cart` isn't idempotent; it adds one item after the other by `add`. */
+  async function shop(key: 'required' | 'optional' | 'derived') {
+    const parts = createParts();
+    const added: number[] = [];
+    const add = parts
+      .idempotent(t.procedure)
+      .meta({ idempotency: { mode: 'atomic', key } })
+      .input(z.number())
+      .mutation(({ input }) => added.push(input));
+    const createAdd = t.createCallerFactory(t.router({ add }));
+    let own: (ctx: Context, nth: number) => Context = (ctx) => ctx;
+    const router = t.router({
+      plain: t.procedure.input(z.unknown()).mutation(({ input }) => input),
+      add,
+      cart: t.procedure.input(z.array(z.number())).mutation(async ({ ctx, input }) => {
+        const numbers: unknown[] = [];
+        for (const [nth, item] of input.entries()) numbers.push(await createAdd(own(ctx, nth)).add(item));
+        return numbers;
+      }),
+    });
+    const server = await serve(parts, router);
+    const giveOwn = (make: typeof own): void => {
+      own = make;
+    };
+    return { server, added, giveOwn };
+  }
+  const refusal =
+    'add was called from within the server with the context of a request, whose keys are for the calls of that request: give it { ...ctx, idempotency: internalIdempotencyContext(key) }';
+
+  test.each(['single', 'batch', 'batch-stream'] as const)(
+    'over %s is refused in words: a key of the request would be the key of both items, or of another call',
+    async (carrier) => {
+      const { server, added } = await shop('required');
+      const client = server.connect(carrier);
+      const [cart] = await client.together([{ path: 'cart', input: [7, 7], key: 'k' }]);
+      expect(cart?.shape).toMatchObject({ message: refusal, data: { code: 'INTERNAL_SERVER_ERROR' } });
+      expect(added).toEqual([]);
+      if (carrier === 'single') return;
+      const [first, second] = await client.together([
+        { path: 'add', input: 7, key: 'k0' },
+        { path: 'cart', input: [7], key: 'k1' },
+      ]);
+      expect([first?.data, second?.shape?.message]).toEqual([1, refusal]);
+      expect(added).toEqual([7]);
+    },
+  );
+
+  test('goes on under a key that it gives', async () => {
+    const { server, added, giveOwn } = await shop('required');
+    giveOwn((ctx, nth) => ({ ...ctx, idempotency: internalIdempotencyContext(`cart-1/${nth}`) }));
+    const client = server.connect('single');
+    const cart = { path: 'cart', input: [7, 7] };
+    expect((await client.call(cart)).data).toEqual([1, 2]);
+    expect((await client.call(cart)).data).toEqual([1, 2]);
+    expect(added).toEqual([7, 7]);
+  });
+
+  test('runs where the key is derived from the input, and says nothing in the headers of the request', async () => {
+    const { server, added } = await shop('derived');
+    const client = server.connect('single');
+    await client.call({ path: 'cart', input: [7] });
+    const again = await client.call({ path: 'cart', input: [7] });
+    expect([again.data, again.headers?.get('idempotency-replayed')]).toEqual([[1], null]);
+    expect(added).toEqual([7]);
+  });
+
+  test('runs without a key where that may be, unless the request was sent with one: its sender meant to be protected', async () => {
+    const { server, added } = await shop('optional');
+    const client = server.connect('single');
+    expect((await client.call({ path: 'cart', input: [7, 7] })).data).toEqual([1, 2]);
+    expect((await client.call({ path: 'cart', input: [7], key: 'k' })).shape?.message).toBe(refusal);
+    expect(added).toEqual([7, 7]);
+  });
+});

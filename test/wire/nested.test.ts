@@ -137,6 +137,45 @@ describe('an atomic call inside an atomic handler', () => {
     expect(written()).toEqual(['inner 2', 'outer']);
   });
 
+  test('and another of the same procedure have keys of their own, which every attempt finds again', async () => {
+    const tries: string[][] = [];
+    const { server } = await nest(both, async (inner, ctx) => {
+      const answers = [await inner(ctx, 1), await inner(ctx, 2)] as { key: string }[];
+      tries.push(answers.map(({ key }) => key));
+      if (tries.length === 1) throw new Error('a hiccup after both');
+      return 'done';
+    });
+    const client = server.connect('single');
+    expect((await client.call(call)).status).toBe(500);
+    expect((await client.call(call)).data).toBe('done');
+    expect(new Set(tries[0]).size).toBe(2);
+    expect(tries[1]).toEqual(tries[0]);
+  });
+
+  test('runs once, also behind a middleware that calls next twice', async () => {
+    const parts = createParts();
+    let runs = 0;
+    const twice = t.procedure.use(async ({ next }) => {
+      await next();
+      return next();
+    });
+    const inner = parts
+      .idempotent(twice)
+      .meta({ idempotency: { mode: 'atomic' } })
+      .mutation(() => ++runs);
+    const createInner = t.createCallerFactory(t.router({ inner }));
+    const router = t.router({
+      outer: parts
+        .idempotent(t.procedure)
+        .meta({ idempotency: { mode: 'atomic' } })
+        .input(z.number())
+        .mutation(({ ctx }) => createInner(ctx).inner()),
+    });
+    const client = (await serve(parts, router)).connect('single');
+    expect((await client.call(call)).data).toBe(1);
+    expect(runs).toBe(1);
+  });
+
   test('still parses its input and its output', async () => {
     const { server, ran } = await nest(both, (inner, ctx) => inner(ctx, 'x' as never));
     const answer = await server.connect('single').call(call);

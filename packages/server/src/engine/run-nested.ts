@@ -17,6 +17,9 @@ export interface NestedCall {
  */
 const lastOf = new WeakMap<object, Promise<unknown>>();
 
+/** How often a handler has called each procedure: the second call is another action, and has a key of its own. */
+const callsOf = new WeakMap<object, Map<string, number>>();
+
 /**
  * An idempotent mutation called inside another's handler joins it: same transaction, under a child key, as a savepoint,
  * so that the outer handler may catch its failure. It has no record of its own: the outer one's stands for both.
@@ -35,11 +38,16 @@ export async function runNested<Tx>(
     );
   }
   const { scope, key } = outer;
+  const calls = callsOf.get(outer) ?? new Map<string, number>();
+  callsOf.set(outer, calls);
+  const nth = (calls.get(procedure) ?? 0) + 1;
+  calls.set(procedure, nth);
+  const step = nth === 1 ? procedure : `${procedure}#${nth}`;
   const inner: Operation<Tx> = {
     ...outer,
     signal: outer.signal,
     procedure,
-    key: childKey({ scope, procedure: outer.procedure, key, step: procedure }),
+    key: childKey({ scope, procedure: outer.procedure, key, step }),
     childKey: (step) => childKey({ scope, procedure, key: inner.key, step }),
   };
   const before = lastOf.get(outer) ?? Promise.resolve();

@@ -9,6 +9,10 @@ interface Entered {
   readonly ctx: object;
   /** A worker made this call: its claim was won before it began. */
   readonly delivery: Delivery | undefined;
+  /** How this call came to read its input, before any middleware put something else there. */
+  readonly reader: unknown;
+  /** What became of it inside another's handler. */
+  nested?: Promise<unknown>;
 }
 const ENTERED = Symbol('semel.entered');
 const NO_ENVELOPE: Unwrapped = { enveloped: false };
@@ -18,21 +22,22 @@ export const enter: Middleware = async (call) => {
   const delivery = takeDelivery(call.ctx);
   if (delivery !== undefined) {
     // Its input was unwrapped when it was accepted.
-    const entered: Entered = { envelope: NO_ENVELOPE, ctx: call.ctx, delivery };
+    const entered: Entered = { envelope: NO_ENVELOPE, ctx: call.ctx, delivery, reader: call.getRawInput };
     const ctx = { [ENTERED]: entered };
     delivery.call = { ...call, ctx: { ...call.ctx, ...ctx } };
     return call.next({ ctx });
   }
   const raw = await call.getRawInput().catch(() => undefined);
   const envelope = unwrapInput(raw);
-  const ctx = { [ENTERED]: { envelope, ctx: call.ctx, delivery } satisfies Entered };
+  const reader = call.getRawInput;
+  const ctx = { [ENTERED]: { envelope, ctx: call.ctx, delivery, reader } satisfies Entered };
   return envelope.enveloped && envelope.ok
     ? call.next({ ctx, getRawInput: async () => envelope.input })
     : call.next({ ctx });
 };
 
-export const enteredOf = ({ ctx }: MiddlewareCall): Entered =>
-  (ctx as { [ENTERED]?: Entered })[ENTERED] ?? { envelope: NO_ENVELOPE, ctx, delivery: undefined };
+export const enteredOf = ({ ctx, getRawInput: reader }: MiddlewareCall): Entered =>
+  (ctx as { [ENTERED]?: Entered })[ENTERED] ?? { envelope: NO_ENVELOPE, ctx, delivery: undefined, reader };
 
 /** What tRPC itself shows a root formatter: the raw input and the request's context, so that a replay looks like a first answer. */
 export async function errorCallOf(call: MiddlewareCall): Promise<ErrorCall> {

@@ -20,6 +20,11 @@ export interface IdempotencyContext {
   readonly traceId?: string | undefined;
   /** What the caller's software calls itself; `''` where it doesn't. */
   readonly clientVersion?: string | undefined;
+  /**
+   * How the request's own calls read their input, by which they are known: a call that a handler makes with this context is none
+   * of them, and no key of the request is its key. `undefined` where that can't be told.
+   */
+  readonly own?: ReadonlySet<unknown> | undefined;
 }
 
 type HeaderSource =
@@ -56,7 +61,15 @@ export function idempotencyContext(options: {
     outcomes: [],
     traceId: options.traceId,
     clientVersion: clientVersionFrom(options.clientVersion ?? header(headers, 'User-Agent')),
+    own: ownCalls(options.info?.calls ?? []),
   };
+}
+
+function ownCalls(calls: readonly unknown[]): ReadonlySet<unknown> | undefined {
+  const readers = calls.map((call) => (call as { readonly getRawInput?: unknown } | null)?.getRawInput);
+  return readers.length > 0 && readers.every((reader) => typeof reader === 'function')
+    ? new Set(readers)
+    : undefined;
 }
 
 /** For calls from within the server (`createCaller`): the key is given directly. */

@@ -19,7 +19,7 @@ import {
   statusOfTrpcError,
   trpcErrorFromAdmission,
 } from './errors.ts';
-import type { IdempotencyContext } from './idempotency-context.ts';
+import { type IdempotencyContext, internalIdempotencyContext } from './idempotency-context.ts';
 import { withOwnShapes } from './shape-own-errors.ts';
 import type { AnyBuilder, MiddlewareCall, MiddlewareResult } from './trpc-internals.ts';
 import { type Delivery, markWorkable } from './worker-entry.ts';
@@ -102,21 +102,20 @@ export function arrange(
 
   const claim = withOwnShapes(builder, async (call) => {
     const { semel } = options;
-    const { envelope, delivery } = enteredOf(call);
+    const { envelope, delivery, reader } = enteredOf(call);
     if (delivery !== undefined) return deliver(delivery, call);
     const outer = outerOperation(call.ctx);
     if (outer !== undefined) {
       const procedure = policy.name ?? call.path;
-      const data = await semel.engine.runNested(
-        outer,
-        { procedure, mode: policy.mode },
-        async (operation) => {
-          const returned = await handlerOf(call)(operation);
-          if (isRefusal(returned)) throw asTrpcError(returned.error);
-          return parseOutput(returned, call);
-        },
-      );
-      return succeeded(data, call);
+      const handler = async (operation: Operation) => {
+        const returned = await handlerOf(call)(operation);
+        if (isRefusal(returned)) throw asTrpcError(returned.error);
+        return parseOutput(returned, call);
+      };
+      const entered = enteredOf(call);
+      // A middleware that calls `next` twice gets one execution.
+      entered.nested ??= semel.engine.runNested(outer, { procedure, mode: policy.mode }, handler);
+      return succeeded(await entered.nested, call);
     }
     const context = options.contextOf(call.ctx);
     if (context === undefined) {
@@ -126,10 +125,13 @@ export function arrange(
           'The context has no `idempotency`: put idempotencyContext({ req, info }) into it in createContext',
       });
     }
-    const batchIndex = call.batchIndex ?? 0;
-    const admittedKey = admitKey(context.carriers, envelope, batchIndex);
-    if (!admittedKey.ok) throw refusalBeforeClaim(admittedKey.code, admittedKey.reason);
     const procedure = policy.name ?? call.path;
+    const batchIndex = call.batchIndex ?? 0;
+    // Made by a handler with the context of its request: the header's keys are for the calls of that request.
+    const isInside = context.own?.has(reader) === false;
+    const admittedKey = admitKey(isInside ? INSIDE : context.carriers, envelope, batchIndex);
+    if (!admittedKey.ok) throw refusalBeforeClaim(admittedKey.code, admittedKey.reason);
+    if (isInside && admittedKey.key === undefined) refuseInside(procedure, policy, context);
     const input = await call.getRawInput();
     const principal = options.principalOf(call.ctx);
     const { minKeyLength } = options;
@@ -154,7 +156,7 @@ export function arrange(
       },
       handlerOf(call),
     );
-    if (context.carriers.calls > 0) {
+    if (context.carriers.calls > 0 && !isInside) {
       const location = (operationId: string) => options.locationOf(operationId, config);
       context.outcomes.push(outcomeOf(result, batchIndex, location));
     }
@@ -173,6 +175,19 @@ export function arrange(
   markInspectable(claim, { given, policy, scope, store: semel.store, own: [enter] });
   arranged._def.middlewares = [enter, ...others, claim];
   return arranged;
+}
+
+/** What a call carries that no request has made. */
+const INSIDE = internalIdempotencyContext().carriers;
+
+/** Under a key of the request two calls would be one operation; without any, each retry of the request would run it anew. */
+function refuseInside(procedure: string, { key }: Policy, { carriers }: IdempotencyContext): void {
+  const isKeyed = carriers.key !== undefined || carriers.keys !== undefined;
+  if (key === 'derived' || (key === 'optional' && !isKeyed)) return;
+  throw new TRPCError({
+    code: 'INTERNAL_SERVER_ERROR',
+    message: `${procedure} was called from within the server with the context of a request, whose keys are for the calls of that request: give it { ...ctx, idempotency: internalIdempotencyContext(key) }`,
+  });
 }
 
 /** A handler that calls another procedure with its own context hands its operation on. */
