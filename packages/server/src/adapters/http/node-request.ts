@@ -75,6 +75,13 @@ function streamOf(req: IncomingMessage): ReadableStream<Uint8Array> {
 
   function begin(controller: ReadableStreamDefaultController<Uint8Array>): void {
     begun = true;
+    const isCutOff = new Error('The request ended before its body was complete');
+    // Whoever asks for the body later than its caller hung up hears no event any more.
+    if (req.destroyed) {
+      over = true;
+      controller.error(isCutOff);
+      return;
+    }
     const end = (finish: () => void) => () => {
       if (over) return;
       over = true;
@@ -89,7 +96,7 @@ function streamOf(req: IncomingMessage): ReadableStream<Uint8Array> {
       'end',
       end(() => controller.close()),
     );
-    const cutOff = end(() => controller.error(new Error('The request ended before its body was complete')));
+    const cutOff = end(() => controller.error(isCutOff));
     req.on('error', cutOff);
     req.on('close', cutOff);
   }

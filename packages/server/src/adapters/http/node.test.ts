@@ -230,3 +230,25 @@ test('the signal never aborts, and a caller that is gone is not written to', asy
   await vi.waitFor(() => expect(cancel).toHaveBeenCalledOnce());
   expect(signals[0]?.aborted).toBe(false);
 });
+
+test.each(['{"a":', '{"a":"all of it"}'])(
+  'a body that is asked for when its caller is gone ends with an error: %s',
+  async (sent) => {
+    const outcomes: string[] = [];
+    const handler = toNodeHandler(async (request: Request, { req, res }: NodeContext) => {
+      if (!req.destroyed) await once(res, 'close');
+      await new Promise(setImmediate);
+      outcomes.push(
+        await request.text().then(
+          () => 'read',
+          (error: Error) => error.message,
+        ),
+      );
+      return new Response();
+    });
+    const port = await serve(handler);
+    const socket = connect(port, '127.0.0.1');
+    socket.write(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 17\r\n\r\n${sent}`, () => socket.destroy());
+    await vi.waitFor(() => expect(outcomes).toEqual(['The request ended before its body was complete']));
+  },
+);
