@@ -8,7 +8,8 @@ import {
   random,
   request,
 } from '@semel/store-postgres/testing/fixture';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import type pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { call, semelOn } from './attack.ts';
 
 let db: Fixture;
@@ -65,6 +66,59 @@ test.each(['COMMIT', 'COMMIT; DEALLOCATE ALL', 'COMMIT; SELECT pg_terminate_back
     expect(await notes(asked.key)).toHaveLength(1);
   },
 );
+
+/** Ways to go on after one's own ROLLBACK before its answer has come. */
+const onwards: Record<
+  string,
+  (query: (sql: string) => Promise<unknown>, insert: string) => Promise<unknown>
+> = {
+  'in the same query': (query, insert) => query(`ROLLBACK; ${insert}`),
+  'in a transaction of its own': (query, insert) => query(`ROLLBACK; BEGIN; ${insert}; COMMIT`),
+  'with a query right behind it': (query, insert) => Promise.all([query('ROLLBACK'), query(insert)]),
+  'with a transaction right behind it': (query, insert) =>
+    Promise.all(['ROLLBACK', 'BEGIN', insert, 'COMMIT'].map(query)),
+};
+
+describe.each(Object.entries(onwards))('a handler that rolls back by itself and goes on %s', (_, goOn) => {
+  test.each([
+    ['atomic', 'throws'],
+    ['atomic', 'refuses'],
+    ['leased', 'throws'],
+    ['leased', 'refuses'],
+  ] as const)('%s, and then %s, is not run again', async (mode, how) => {
+    const { engine } = semelOn(db.store());
+    const asked = call({ mode }, { key: random() });
+    const insert = `INSERT INTO ${db.schema}.effect (note) VALUES ('${asked.key}')`;
+    let runs = 0;
+    const run = () =>
+      engine.run(asked, (operation) => {
+        const body = async (tx: pg.ClientBase) => {
+          runs++;
+          await goOn((sql) => tx.query(sql), insert);
+          throw how === 'throws' ? new Error('lost its nerve') : operation.refuse(new Error('no'));
+        };
+        return mode === 'atomic' ? body(operation.tx) : operation.settle(body);
+      });
+    for (let tries = 0; tries < 3; tries++) await run().catch(() => undefined);
+    expect([runs, await notes(asked.key)]).toEqual([1, [asked.key]]);
+    const stored = (await db.store().lookup(asked))?.record.state;
+    expect(stored).toBe(mode === 'atomic' ? 'failed' : 'suspended');
+  });
+});
+
+test('a handler that only rolls back by itself, and throws, may be run again', async () => {
+  const { engine } = semelOn(db.store());
+  const asked = call({ mode: 'atomic' }, { key: random() });
+  const failing = engine.run(asked, async (operation) => {
+    await db.effect(operation.tx, asked.key);
+    await operation.tx.query('ROLLBACK');
+    throw new Error('not now');
+  });
+  await expect(failing).rejects.toThrow('not now');
+  const again = await engine.run(asked, (operation) => db.effect(operation.tx, asked.key));
+  expect(again).toMatchObject({ kind: 'completed', replayed: false });
+  expect(await notes(asked.key)).toHaveLength(1);
+});
 
 test.each(['COMMIT; BEGIN', 'COMMIT AND CHAIN'])(
   'a handler that works in pieces, with %s between them, is not run again when a later piece fails',

@@ -1,10 +1,11 @@
 import type pg from 'pg';
+import { watchTransaction } from './ended-by-body.ts';
 import { isIntruding } from './nesting.ts';
 
 /** The client as a handler gets it: usable until its transaction is over, and never its to end or release. */
 export interface Loan {
   readonly tx: pg.ClientBase;
-  /** Whether the body sent a query after it had ended the transaction itself: no rollback undoes that. */
+  /** Whether the body did something after it had ended the transaction itself: no rollback undoes that. */
   readonly wroteOutside: boolean;
   /**
    * What the body comes to. One that goes on without end is given up some time after its connection is gone and its time is
@@ -27,6 +28,7 @@ const MAX_TIMEOUT_MS = 2_147_483_647;
 export function lend(client: pg.PoolClient, limitMs: number): Loan {
   const { connectionParameters } = client as unknown as { connectionParameters: { query_timeout?: number } };
   connectionParameters.query_timeout = Math.min(limitMs + ANSWER_GRACE_MS, MAX_TIMEOUT_MS);
+  const watch = watchTransaction(client);
   let over = false;
   let outside = false;
   const query = (...args: unknown[]): unknown => {
@@ -58,11 +60,12 @@ export function lend(client: pg.PoolClient, limitMs: number): Loan {
   return {
     tx,
     get wroteOutside() {
-      return outside;
+      return outside || watch.wroteOutside;
     },
     during: (body) => untilGivenUp(body, client, performance.now() + limitMs),
     end: () => {
       over = true;
+      watch.end();
     },
   };
 }
