@@ -1,5 +1,5 @@
 import type { Claim } from '../store/port.ts';
-import { type Attempt, conclude, type Ended, executed, type FailedForNow } from './conclude.ts';
+import { type Attempt, conclude, type Ended, executed, type FailedForNow, notBegun } from './conclude.ts';
 import { type EngineContext, subjectOf } from './engine-context.ts';
 import { classify } from './failure.ts';
 import { LeasedOperation } from './leased-operation.ts';
@@ -33,6 +33,7 @@ export async function runAttempt<Tx>(
   const operation = new LeasedOperation(context, request, claim, lease, askedAt);
   const attempt: Attempt<Tx> = { context, request, claim, operation, failedForNow, startedAt };
   try {
+    if (lease.isLost) return await notBegun(attempt);
     const ended = await run(request, handler, operation);
     const { settled } = operation;
     // What `settle` committed stands, whatever the handler did afterwards.

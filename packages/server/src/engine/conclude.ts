@@ -113,6 +113,23 @@ async function afterError<Tx>(attempt: Attempt<Tx>, error: unknown): Promise<Run
   throw error;
 }
 
+/** Its claim was won when this process had given up already. Nothing has begun, so another may, whatever its policy says of a crash. */
+export async function notBegun<Tx>(attempt: Attempt<Tx>): Promise<RunResult> {
+  const { context, request, claim, failedForNow } = attempt;
+  const error = new Error('The server was shut down');
+  const lastError = failedForNow?.(error).lastError;
+  const later =
+    lastError === undefined
+      ? undefined
+      : ({ to: 'accepted', cause: 'rescheduled', delayMs: 0, lastError, uncounted: true } as const);
+  const written = await settleFirmly(attempt, later ?? { to: 'released', cause: 'released' });
+  const instead = await unlessSettled(attempt, written);
+  if (instead !== undefined) return instead;
+  if (later !== undefined) return putOff(attempt, later, error);
+  context.emit({ type: 'released', error, ...subjectOf(request, claim) });
+  return refused(context, request, 'store_unavailable', { retryAfterMs: 1000, cause: error });
+}
+
 /** With what was said: whoever decides about it needs to know which step it was, and what the other side knows it by. */
 function suspendedBy<Tx>(
   context: EngineContext<Tx>,

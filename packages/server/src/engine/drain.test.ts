@@ -36,6 +36,28 @@ test('a drain waits for what runs and refuses what comes', async () => {
   expect(await running).toMatchObject({ kind: 'completed' });
 });
 
+test('a claim that is won after the deadline begins nothing, and goes back whatever its policy says of a crash', async () => {
+  const memory = createMemoryStore();
+  const slow = Promise.withResolvers<void>();
+  const store = {
+    ...memory,
+    claim: async (asked: Parameters<typeof memory.claim>[0]) => {
+      await slow.promise;
+      return memory.claim(asked);
+    },
+  };
+  const { engine } = createSemel({ store, recovery: false });
+  let began = 0;
+  const running = engine.run(request('a', 'unknown'), async () => ++began);
+  expect(await engine.drain(1)).toBe(1);
+  engine.close();
+  slow.resolve();
+  expect(await running).toMatchObject({ kind: 'refused', problem: { code: 'store_unavailable' } });
+  expect(began).toBe(0);
+  const seen = await memory.lookup({ scope: 'alice', procedure: 'p', key: 'a' });
+  expect(seen?.record.state).toBe('released');
+});
+
 test('at the deadline signals abort, and what may resume is released for another server', async () => {
   const store = createMemoryStore();
   const { engine } = createSemel({ store, recovery: false });

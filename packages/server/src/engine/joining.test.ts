@@ -54,3 +54,31 @@ describe('while another request of the process only looks at the record', () => 
     expect(await first.answer).toMatchObject({ kind: 'completed', replayed: true });
   });
 });
+
+test('who joins gets an answer of its own: what is done to one on its way out is not in another', async () => {
+  const semel = createSemel({ store: createMemoryStore(), recovery: false });
+  const begun = Promise.withResolvers<void>();
+  const going = Promise.withResolvers<void>();
+  const pay = () =>
+    semel.run({ scope: 'alice', name: 'pay', key: 'k', input: 1, mode: 'leased' }, async () => {
+      begun.resolve();
+      await going.promise;
+      return { at: new Date(5), requests: [] as string[] };
+    });
+  const first = pay();
+  await begun.promise;
+  const others = [pay(), pay()];
+  going.resolve();
+  const answers = await Promise.all([first, ...others]);
+  for (const [nth, answer] of answers.entries()) {
+    if (answer.kind === 'completed') answer.value.requests.push(`request ${nth}`);
+  }
+  expect(answers).toEqual(
+    [0, 1, 2].map((nth) => ({
+      kind: 'completed',
+      value: { at: new Date(5), requests: [`request ${nth}`] },
+      replayed: nth > 0,
+      operationId: expect.any(String),
+    })),
+  );
+});

@@ -1,4 +1,5 @@
 import { type EngineContext, refused, subjectOf } from './engine-context.ts';
+import type { Outcome } from './outcome.ts';
 import type { RunRequest, RunResult } from './request.ts';
 import { withDeadline } from './wait.ts';
 
@@ -17,6 +18,24 @@ const resultOf = (leader: Running): Promise<RunResult | undefined> =>
     leader.followers ??= [];
     leader.followers.push(resolve);
   });
+
+type Ended = Extract<RunResult, { kind: 'completed' | 'failed' }>;
+
+/** As from the store: what the application does to one caller's answer on its way out is no other's. */
+function ownCopy(result: Ended, { outcomes }: RunRequest): Exclude<Outcome, { kind: 'gone' }> {
+  const { kind } = result;
+  const same = kind === 'completed' ? { kind, value: result.value } : { kind, error: result.error };
+  const all = Number.POSITIVE_INFINITY;
+  try {
+    const text =
+      kind === 'completed' ? outcomes.fromValue(result.value, all) : outcomes.fromError(result.error, all);
+    const copy = outcomes.toOutcome(text);
+    return copy.kind === 'gone' ? same : copy;
+  } catch {
+    // It can't be stored either; the caller whose handler made it is told.
+    return same;
+  }
+}
 
 export interface Joining {
   /** The answer for a duplicate of a call that runs in this process, or `undefined` when none runs. */
@@ -58,9 +77,7 @@ export function createJoining<Tx>(context: EngineContext<Tx>): Joining {
       layer: 'process',
       ...subjectOf(request, { operationId }),
     });
-    return result.kind === 'completed'
-      ? { ...result, replayed: true }
-      : { kind: 'failed', error: result.error, replayed: true, operationId };
+    return { ...ownCopy(result, request), replayed: true, operationId };
   }
 
   return {

@@ -4,6 +4,8 @@ import type { Claim, Store } from '../store/port.ts';
 export interface Lease {
   /** Aborts when the lease is lost or the attempt ran longer than `maxRunMs`. Never because the caller hung up. */
   readonly signal: AbortSignal;
+  /** Lost, or given up by this process: nothing may be begun under it. */
+  readonly isLost: boolean;
   /**
    * Whether this attempt surely holds the operation now. By this process's monotonic clock while the last
    * renewal is fresh; otherwise (the process was paused, renewals failed) the store is asked first.
@@ -18,7 +20,10 @@ export interface Lease {
 export interface Leases {
   /** @param askedAt by `performance.now()`, from before the claim was first sent: its answer may have taken long. */
   hold(claim: Claim, askedAt: number, onLost: () => void): Lease;
-  /** Ends renewal and aborts every attempt that still runs (or those that are meant); returns their claims. */
+  /**
+   * Ends renewal and aborts every attempt that still runs (or those that are meant); returns their claims. One whose claim is still
+   * under way is given up as soon as it's held.
+   */
   abandon(why: string, which?: (claim: Claim) => boolean): readonly Claim[];
   close(): void;
 }
@@ -34,6 +39,7 @@ export class AttemptAborted extends Error {
  */
 export function createLeases(store: Pick<Store, 'renew'>): Leases {
   const held = new Set<Held>();
+  const abandoned: { readonly why: string; readonly which: (claim: Claim) => boolean }[] = [];
   let timer: NodeJS.Timeout | undefined;
   let timerDueAt = Number.POSITIVE_INFINITY;
   let closed = false;
@@ -84,11 +90,17 @@ export function createLeases(store: Pick<Store, 'renew'>): Leases {
   return {
     hold(claim, askedAt, onLost) {
       const entry = new Held(claim, askedAt, onLost, { held, renew });
+      const over = abandoned.find(({ which }) => which(claim));
+      if (over !== undefined) {
+        entry.giveUp(over.why);
+        return entry;
+      }
       held.add(entry);
       schedule(Math.min(claim.policy.leaseMs / 3, claim.policy.maxRunMs));
       return entry;
     },
     abandon(why, which = () => true) {
+      abandoned.push({ why, which });
       const entries = [...held].filter(({ claim }) => which(claim));
       for (const entry of entries) entry.giveUp(why);
       return entries.map((entry) => entry.claim);
@@ -129,6 +141,10 @@ class Held implements Lease {
 
   get signal(): AbortSignal {
     return this.#controller.signal;
+  }
+
+  get isLost(): boolean {
+    return this.#lost;
   }
 
   async confirm(): Promise<'ours' | 'lost' | 'too long'> {
