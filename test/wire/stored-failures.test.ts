@@ -302,14 +302,21 @@ describe('a refusal', () => {
     await check(app, undefined);
   });
 
-  test('of a plain error is answered as tRPC answers plain errors, and replayed so', async () => {
-    const app = await start('atomic', (operation) => operation.refuse(new Error('never mind')));
-    const client = app.connect('single');
-    const first = await client.call(pay);
-    const second = await client.call(pay);
-    expect(first.status).toBe(500);
-    expect(second.shape).toEqual(first.shape);
-    expect(app.runs()).toBe(1);
+  test.each([
+    [new Error('never mind'), 422, 'UNPROCESSABLE_CONTENT'],
+    [Object.assign(new Error('never mind'), { status: 402 }), 402, 'PAYMENT_REQUIRED'],
+    [Object.assign(new Error('never mind'), { statusCode: 503 }), 422, 'UNPROCESSABLE_CONTENT'],
+  ])('of an error that is not tRPC’s is an answer and no accident: %s is %i', async (error, status, code) => {
+    for (const mode of ['atomic', 'leased'] as const) {
+      const app = await start(mode, (operation) => operation.refuse(error));
+      const client = app.connect('single');
+      const first = await client.call(pay);
+      const second = await client.call(pay);
+      expect([first.status, second.status]).toEqual([status, status]);
+      expect(first.shape).toMatchObject({ message: 'never mind', data: { code, httpStatus: status } });
+      expect(second.shape).toEqual(first.shape);
+      expect(app.runs()).toBe(1);
+    }
   });
 
   test('caught by the handler itself is no refusal', async () => {

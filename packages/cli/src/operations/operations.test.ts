@@ -308,7 +308,14 @@ test.each([
   ],
   [['operations', 'resolve', 'x', '--completed', '{', '--reason', 'r'], '--completed is no JSON'],
   [['operations', 'resolve', 'x', '--failed', '402', '--reason', 'r'], '--failed is status,code,message'],
-  [['operations', 'resolve', 'x', '--failed', '299,A,b', '--reason', 'r'], 'with a status from 400 to 599'],
+  [
+    ['operations', 'resolve', 'x', '--failed', '299,A,b', '--reason', 'r'],
+    '400, 402, 403, 404, 409, 410 or 422',
+  ],
+  [
+    ['operations', 'resolve', 'x', '--failed', '503,A,b', '--reason', 'r'],
+    '400, 402, 403, 404, 409, 410 or 422',
+  ],
   [['operations', 'purge', '--principal', 'p', '--reason', 'r'], 'say --yes'],
   [['operations', 'purge', '--reason', 'r', '--yes'], 'exactly one of --principal, --scope and --operation'],
 ])('%j is 2, with a reason', async (args, why) => {

@@ -64,10 +64,10 @@ async function resolutionFrom(given: Given, terminal: Terminal): Promise<Operato
   if (typed !== undefined) {
     return { completed: typedValue(await jsonFrom('--completed-superjson', typed, terminal)) };
   }
-  const [, status, code, message] = /^([45]\d\d),([^,]+),(.+)$/s.exec(failed ?? '') ?? [];
+  const [, status, code, message] = /^(40[02349]|410|422),([^,]+),(.+)$/s.exec(failed ?? '') ?? [];
   if (status === undefined || code === undefined || message === undefined) {
     throw new CommandError(
-      '--failed is status,code,message, with a status from 400 to 599: 402,CARD_DECLINED,The card was declined',
+      '--failed is status,code,message, as in 402,CARD_DECLINED,The card was declined. The status is one that callers take for an answer: 400, 402, 403, 404, 409, 410 or 422',
     );
   }
   return { failed: { httpStatus: Number(status), code: code.trim(), message: message.trim() } };

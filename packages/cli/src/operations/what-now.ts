@@ -8,7 +8,7 @@ export function whatNow(operation: OperationView, now: number): readonly string[
   const id = `${operation.operationId} --seen ${version}`;
   const isOpen = windowEndsAt > now;
   const resolve = [
-    `semel operations resolve ${id} --completed <json> --reason …        it happened: what callers get`,
+    `semel operations resolve ${id} --completed <json> --reason …        it happened: what callers get (and nothing else is written)`,
     `semel operations resolve ${id} --failed <status,code,message> --reason …   it didn't, and won't`,
   ];
   switch (state) {
@@ -22,7 +22,7 @@ export function whatNow(operation: OperationView, now: number): readonly string[
       }
       const [command, runs] =
         mode === 'queued' ? ['redrive', 'it runs again'] : ['release', "the caller's next retry runs it"];
-      const unless = state === 'suspended' ? "it didn't, and may: " : '';
+      const unless = state === 'suspended' ? "it didn't, or the other side knows its key again: " : '';
       const again = `semel operations ${command} ${id} --reason …   ${unless}${runs}, with its recorded steps`;
       // Dead: every attempt is known to have failed. Suspended: nobody knows, and running again may do it twice.
       return state === 'dead' ? [again, ...resolve] : [...howToFindOut(operation), ...resolve, again];

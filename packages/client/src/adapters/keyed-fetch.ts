@@ -94,6 +94,7 @@ async function request(
     action,
     {
       keyed: () => true,
+      place: () => 'true',
       attempt: (sent) =>
         start(
           () => {

@@ -94,6 +94,7 @@ function callFrom(op: Operation, next: Next, isEnvelope: boolean, statusPath: st
     };
   return {
     keyed: () => isEnvelope || !!carried?.place,
+    place: () => carried?.place,
     attempt(key) {
       if (isEnvelope) return start({ ...op, input: { $idempotency: key, input: op.input } });
       carried = Object.assign(key, { place: carried?.place });

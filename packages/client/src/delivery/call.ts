@@ -15,6 +15,8 @@ export interface Call<T> {
   attempt(key: IdempotencyKey): Start<T>;
   /** Whether it may have left with its key. What leaves without one must not be sent twice. */
   keyed(): boolean;
+  /** What marks this call where its answer says which calls were replayed. */
+  place(): string | undefined;
   /** The handler's output and the replay mark. */
   read(value: T): { data: unknown; replayed: boolean | undefined };
   /** The 202 body in an answer. */

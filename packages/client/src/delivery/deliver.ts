@@ -60,7 +60,7 @@ export async function deliver<T>(
       core.events.warn('headers_not_wired', action.path);
       tell({ type: 'unkeyed' });
     }
-    const v = verdict(answer);
+    const v = verdict(answer, call.place());
     const { error: cause, value } = answer as { error?: unknown; value: T };
     answer = undefined;
     if (v.type === 'rejected')
@@ -106,6 +106,8 @@ export async function deliver<T>(
     let end: Delivered<T>;
     if (type === 'wait') {
       const isUnknown = reason === 'outcome_unknown';
+      // Nobody is at it any more: whoever waited for it isn't kept for as long as for work.
+      if (isUnknown && isAccepted) time = timeOf(core, signal, Math.min(time.left(), retry.deadlineMs));
       waitMs = pollMs(isUnknown ? SLOW_POLL : inFlight, polls++);
       end = isUnknown
         ? failed(action, lost, reason, cause)

@@ -409,6 +409,16 @@ it('gives up waiting for accepted work at its own deadline', async () => {
   expect(clock.monotonic()).toBeLessThanOrEqual(90_000);
 });
 
+it('is told that accepted work waits for a decision, when nobody has decided by its deadline for a call', async () => {
+  const accepted = { data: { $idempotency: 'accepted', operationId: 'op-1', pollAfterMs: 500 } };
+  const undecided = problem('outcome_unknown', { retryAfterMs: 20_000 });
+  const { outcome, clock } = rig([accepted, { data: { state: 'dead' } }, undecided, undecided, undecided], {
+    retry: { deadlineMs: 30_000 },
+  });
+  expect(await outcome()).toMatchObject({ status: 'unknown', reason: 'outcome_unknown' });
+  expect(clock.monotonic()).toBeLessThanOrEqual(40_000);
+});
+
 it('is not disturbed by a listener or a journal that throws', async () => {
   const broken = () => {
     throw new Error('broken');

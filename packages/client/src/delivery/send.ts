@@ -50,6 +50,7 @@ export async function send<T>(
     if (other.action.fingerprint !== fingerprint) {
       return failed(other.action, false, 'refused', new IntentConflictError(other.record('sending')));
     }
+    action.key = other.action.key;
     entry.tell({ type: 'joined', by: 'page' });
     const answer = await within(
       clock,

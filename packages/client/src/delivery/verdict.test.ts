@@ -18,6 +18,19 @@ const http = (status: number, headers: Record<string, string> = {}, body = '') =
   new HttpAnswerError(status, new Headers(headers), body);
 const underTrpc = (error: Error) => TRPCClientError.from(error);
 
+describe('an answer that says it is the stored one', () => {
+  const stored = (mark: string) => http(503, { 'Idempotency-Replayed': mark }, 'later');
+  const retry = { type: 'retry', reason: 'server', retryAfterMs: undefined };
+
+  it('is the last word, whatever its status', () => {
+    const verdictAt = (place: string, mark: string) => verdict({ type: 'error', error: stored(mark) }, place);
+    expect(verdictAt('true', 'true')).toEqual({ type: 'rejected', conclusive: true, problem: undefined });
+    expect(verdictAt('2', '0, 2')).toMatchObject({ type: 'rejected', conclusive: true });
+    expect(verdictAt('1', '0, 2')).toEqual(retry);
+    expect(verdict({ type: 'error', error: stored('true') })).toEqual(retry);
+  });
+});
+
 describe('a problem of the contract', () => {
   const types: Record<ProblemCode, string> = {
     key_missing: 'rejected',

@@ -1,6 +1,6 @@
 import type { IdempotencyProblem } from '@semel/contract/v1/pure';
 import { HttpAnswerError } from '../errors.ts';
-import { OPERATION } from '../wire.ts';
+import { OPERATION, REPLAYED } from '../wire.ts';
 import { problemIn } from './problem.ts';
 import { retryAfterMs } from './retry-after.ts';
 import type { Answer } from './within.ts';
@@ -35,9 +35,11 @@ interface TrpcError {
 /**
  * Says what an answer means. Pure: the same answer, the same verdict.
  *
+ * @param place of this call among those that the answer says were replayed
+ *
  * An `AbortError` from the transport is a network failure: whether the *user* aborted is known from the signal alone.
  */
-export function verdict(answer: Exclude<Answer<unknown>, { type: 'aborted' }>): Verdict {
+export function verdict(answer: Exclude<Answer<unknown>, { type: 'aborted' }>, place = ''): Verdict {
   if (answer.type === 'value') return { type: 'completed' };
   if (answer.type === 'timeout') return { type: 'retry', reason: 'timeout' };
   const error = answer.error as TrpcError | undefined;
@@ -66,6 +68,16 @@ export function verdict(answer: Exclude<Answer<unknown>, { type: 'aborted' }>): 
   // A formatter of the app's own may have dropped the status; JSON-RPC's -32603 stands for all 5xx.
   const status = shape ? (shape.data?.httpStatus ?? (shape.code === -32603 ? 500 : 400)) : response?.status;
   if (!status || status < 400) return means('retry', 'network');
+  // What is stored is the answer, whatever its status says.
+  if (
+    place &&
+    response?.headers
+      .get(REPLAYED)
+      ?.split(/\s*,\s*/)
+      .includes(place)
+  ) {
+    return { type: 'rejected', conclusive: true, problem };
+  }
   if (status > 498 || [408, 425, 429].includes(status)) return means('retry', 'server');
   // Of a plain route, and not the stored answer of an operation of ours: draft-07's "outstanding".
   if (status === 409 && !problem && http && http === error && !http.headers.has(OPERATION)) {

@@ -10,7 +10,7 @@ const keysOf = (journal: Journal) => Promise.resolve(journal.list()).then((all) 
 describe('an intent', () => {
   it('is one action for a double click: one request, one answer for both', async () => {
     await using server = await startServer();
-    const { semel, trpc, types } = openPage(server);
+    const { semel, trpc, types, events } = openPage(server);
     const pay = semel.intent('checkout', ['cart-7']);
     const click = () => trpc.orders.create.mutate({ ...order }, { context: { intent: pay } });
     const [first, second] = await Promise.all([click(), click()]);
@@ -18,6 +18,7 @@ describe('an intent', () => {
     expect(second).toEqual(first);
     expect(server.requests).toHaveLength(1);
     expect(types()).toContain('joined');
+    expect(new Set(events.flatMap((event) => ('key' in event ? [event.key] : []))).size).toBe(1);
   });
 
   it('sends the same key again after it has completed, and gets the replay', async () => {

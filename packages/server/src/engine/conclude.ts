@@ -93,6 +93,8 @@ async function afterError<Tx>(attempt: Attempt<Tx>, error: unknown): Promise<Run
   // Another operation's, that this handler called, says nothing about this one.
   if (operation.lost && engineErrorIn(error) instanceof LeaseLost)
     return refused(context, request, 'lease_lost', { cause: error });
+  // Whoever looks at what failed wants to know how far it had come.
+  await operation.lastProgress();
   const { unknown } = operation;
   const resumable = request.policy.effects === 'steps' && !(unknown instanceof DecisionNeeded);
   const suspend = unknown !== undefined && !resumable;

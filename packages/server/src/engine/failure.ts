@@ -28,6 +28,8 @@ export function statusSaidBy(error: unknown): number | undefined {
 /** Statuses that say the request itself can't succeed: thrown by the resolver, they are final (WIRE.md, class 2). */
 const FINAL_STATUS = new Set([400, 402, 403, 404, 409, 410, 422]);
 
+export const isFinalStatus = (status: number): boolean => FINAL_STATUS.has(status);
+
 export type FailureClass =
   /** Declared or recognised as final: stored, replayed. */
   | 'final'
@@ -44,7 +46,7 @@ export function classify(
   if (isEngineError(error)) return 'transient';
   if (saysFinal(isFinal, error)) return 'final';
   const status = codec.statusOf(error);
-  return status !== undefined && FINAL_STATUS.has(status) ? 'final' : 'transient';
+  return status !== undefined && isFinalStatus(status) ? 'final' : 'transient';
 }
 
 /**

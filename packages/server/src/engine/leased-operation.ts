@@ -117,6 +117,11 @@ export class LeasedOperation<Tx> implements Operation<Tx> {
     this.#lease.lose();
   }
 
+  /** Writes the last word about its progress, where that still waits. Never rejects. */
+  async lastProgress(): Promise<void> {
+    await this.#progress?.last();
+  }
+
   /** The attempt is over: what of its progress isn't written yet is of no interest any more. */
   close(): void {
     this.#progress?.end();

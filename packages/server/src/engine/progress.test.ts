@@ -33,6 +33,18 @@ test('a write that fails is forgotten, and the next report is written', async ()
   failing.end();
 });
 
+test('an attempt that fails leaves its last word, not its first', async () => {
+  const { call, run, worker, store, idOf, reaches } = await startQueued({ policy: { maxAttempts: 1 } });
+  run((operation) => {
+    for (let page = 1; page <= 4; page++) operation.progress({ page });
+    throw new Error('the fifth is broken');
+  });
+  const first = await call('k');
+  worker();
+  await reaches(first, 'dead');
+  expect(await store.queue.progress(idOf(first))).toMatchObject({ value: '{"page":4}' });
+});
+
 test('takes plain JSON of at most 16 KiB, counted in bytes', () => {
   const progress = createProgress(async () => undefined);
   expect(() => progress.report(undefined)).toThrow('takes plain JSON');

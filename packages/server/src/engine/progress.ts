@@ -4,6 +4,8 @@ import { OperationMisuse } from './failure.ts';
 export interface Progress {
   /** @throws OperationMisuse for what isn't JSON, or is too large */
   report(value: unknown): void;
+  /** Writes what waits, if anything does: an attempt that failed is asked how far it had come. Never rejects. */
+  last(): Promise<void>;
   /** What waits is dropped. */
   end(): void;
 }
@@ -17,29 +19,32 @@ const MAX_BYTES = 16_384;
  */
 export function createProgress(write: (json: string) => Promise<void>): Progress {
   let next: string | undefined;
-  let writing = false;
+  let writing: Promise<void> | undefined;
   let writtenAt = Number.NEGATIVE_INFINITY;
   let timer: NodeJS.Timeout | undefined;
   let ended = false;
 
   function flush(): void {
     timer = undefined;
-    if (next === undefined || writing || ended) return;
+    if (next === undefined || writing !== undefined || ended) return;
     const leftMs = writtenAt + EVERY_MS - performance.now();
     if (leftMs > 0) {
       timer = setTimeout(flush, leftMs);
       timer.unref();
       return;
     }
-    const json = next;
+    void send().then(flush);
+  }
+
+  function send(): Promise<void> {
+    const json = next as string;
     next = undefined;
-    writing = true;
     writtenAt = performance.now();
     const written = (): void => {
-      writing = false;
-      flush();
+      writing = undefined;
     };
-    write(json).then(written, written);
+    writing = write(json).then(written, written);
+    return writing;
   }
 
   return {
@@ -51,6 +56,12 @@ export function createProgress(write: (json: string) => Promise<void>): Progress
       }
       next = json;
       if (timer === undefined) flush();
+    },
+    async last() {
+      clearTimeout(timer);
+      timer = undefined;
+      await writing;
+      if (next !== undefined && !ended) await send();
     },
     end() {
       ended = true;

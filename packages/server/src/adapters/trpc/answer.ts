@@ -1,8 +1,10 @@
 import type { AcceptedBody } from '@semel/contract/v1/pure';
 import { TRPCError } from '@trpc/server';
+import { isFinalStatus, statusSaidBy } from '../../engine/failure.ts';
 import type { Policy } from '../../engine/policy.ts';
 import type { RunResult } from '../../engine/request.ts';
-import { trpcErrorFromProblem, trpcErrorFromStored } from './errors.ts';
+import { TransactionEndedByHandler } from '../../store/errors.ts';
+import { codeOf, trpcErrorFromProblem, trpcErrorFromStored } from './errors.ts';
 import type { CallOutcome } from './idempotency-context.ts';
 import type { MiddlewareCall, MiddlewareResult } from './trpc-internals.ts';
 
@@ -12,7 +14,7 @@ export function answer(result: RunResult, policy: Policy, call: MiddlewareCall):
     case 'completed':
       return succeeded(result.value, call);
     case 'failed':
-      throw result.replayed ? trpcErrorFromStored(result.error) : asTrpcError(result.thrown);
+      throw result.replayed ? trpcErrorFromStored(result.error) : asFinalError(result.thrown);
     case 'accepted': {
       const { operationId, pollAfterMs } = result;
       return succeeded({ $idempotency: 'accepted', operationId, pollAfterMs } satisfies AcceptedBody, call);
@@ -52,6 +54,17 @@ export const asTrpcError = (error: unknown): TRPCError =>
   error instanceof TRPCError
     ? error
     : new TRPCError({ code: 'INTERNAL_SERVER_ERROR', message: messageOf(error), cause: error });
+
+/**
+ * A handler's last word. As 500, which says "nobody knows, ask again", its callers would ask for ever: what says no status of its own
+ * is 422, as over plain HTTP.
+ */
+export function asFinalError(error: unknown): TRPCError {
+  if (error instanceof TRPCError || error instanceof TransactionEndedByHandler) return asTrpcError(error);
+  const said = statusSaidBy(error);
+  const httpStatus = said !== undefined && isFinalStatus(said) ? said : 422;
+  return new TRPCError({ code: codeOf({ code: '', httpStatus }), message: messageOf(error), cause: error });
+}
 
 const messageOf = (error: unknown): string =>
   error instanceof Error ? error.message : 'Internal server error';

@@ -61,7 +61,7 @@ export function trpcErrorFromStored(error: DescribedError): TRPCError {
 }
 
 /** An operator's or a resolver's word may have a code of its own: tRPC knows it by its status. */
-function codeOf({ code, httpStatus }: DescribedError): Code {
+export function codeOf({ code, httpStatus }: Pick<DescribedError, 'code' | 'httpStatus'>): Code {
   if (Object.hasOwn(TRPC_ERROR_CODES_BY_KEY, code)) return code as Code;
   const codes = Object.keys(TRPC_ERROR_CODES_BY_KEY) as Code[];
   const same = codes.find((each) => getHTTPStatusCodeFromError(new TRPCError({ code: each })) === httpStatus);

@@ -10,7 +10,7 @@ import type { Policy } from '../../engine/policy.ts';
 import { isRefusal } from '../../engine/refusal.ts';
 import { traceOf } from '../../engine/trace.ts';
 import type { Semel } from '../../semel.ts';
-import { answer, asTrpcError, outcomeOf, succeeded } from './answer.ts';
+import { answer, asFinalError, outcomeOf, succeeded } from './answer.ts';
 import { enter, enteredOf, errorCallOf } from './entered.ts';
 import {
   describeTrpcError,
@@ -55,7 +55,7 @@ export function arrange(
 
   /** As the application shapes it: its procedure formatters, innermost first, then its root formatter. */
   const describe = async (error: unknown, call: MiddlewareCall) => {
-    const trpcError = asTrpcError(error);
+    const trpcError = asFinalError(error);
     for (const shaper of errorShapers.toReversed()) {
       await shaper({ ...call, next: async () => ({ ok: false, error: trpcError }) });
     }
@@ -96,7 +96,7 @@ export function arrange(
     }
     delivery.ran ??= handlerOf(call)(delivery.operation);
     const data = await delivery.ran;
-    if (isRefusal(data)) throw asTrpcError(data.error);
+    if (isRefusal(data)) throw asFinalError(data.error);
     return succeeded(data, call);
   };
 
@@ -109,7 +109,7 @@ export function arrange(
       const procedure = policy.name ?? call.path;
       const handler = async (operation: Operation) => {
         const returned = await handlerOf(call)(operation);
-        if (isRefusal(returned)) throw asTrpcError(returned.error);
+        if (isRefusal(returned)) throw asFinalError(returned.error);
         return parseOutput(returned, call);
       };
       const entered = enteredOf(call);
