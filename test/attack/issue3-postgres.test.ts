@@ -80,13 +80,20 @@ const onwards: Record<
 };
 
 describe.each(Object.entries(onwards))('a handler that rolls back by itself and goes on %s', (_, goOn) => {
+  // One for all: each has connections of its own.
+  let store: ReturnType<Fixture['store']>;
+  beforeAll(() => {
+    store = db.store();
+  });
+  afterAll(() => store.close());
+
   test.each([
     ['atomic', 'throws'],
     ['atomic', 'refuses'],
     ['leased', 'throws'],
     ['leased', 'refuses'],
   ] as const)('%s, and then %s, is not run again', async (mode, how) => {
-    const { engine } = semelOn(db.store());
+    const { engine } = semelOn(store);
     const asked = call({ mode }, { key: random() });
     const insert = `INSERT INTO ${db.schema}.effect (note) VALUES ('${asked.key}')`;
     let runs = 0;
@@ -101,7 +108,7 @@ describe.each(Object.entries(onwards))('a handler that rolls back by itself and 
       });
     for (let tries = 0; tries < 3; tries++) await run().catch(() => undefined);
     expect([runs, await notes(asked.key)]).toEqual([1, [asked.key]]);
-    const stored = (await db.store().lookup(asked))?.record.state;
+    const stored = (await store.lookup(asked))?.record.state;
     expect(stored).toBe(mode === 'atomic' ? 'failed' : 'suspended');
   });
 });
