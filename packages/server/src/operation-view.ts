@@ -134,9 +134,13 @@ export async function detailsOf<Tx>(
     store.purged(operationId),
   ]);
   const { offeredAt, lastError = work?.lastError } = undecided ?? {};
+  const shown = viewOf(context, record, { ...work, lastError });
+  // What an earlier attempt said isn't why it waits now: nobody is to be asked about that step.
+  const isOwnWord = undecided === undefined || undecided.lastError !== undefined;
+  const { failedStep: _, ...withoutStep } = shown;
   const come = progress && openJson(context, record, 'progress', progress.value);
   return {
-    operation: viewOf(context, record, { ...work, lastError }),
+    operation: isOwnWord ? shown : withoutStep,
     history,
     rejected: rejected.map(({ evidence, ...row }) => ({ ...row, evidence: evidence !== undefined })),
     runs: runsOf(record, decisions),

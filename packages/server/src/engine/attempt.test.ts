@@ -81,6 +81,27 @@ test('who decides about a suspended attempt is shown what it failed on, and what
   });
 });
 
+test.each([
+  [
+    'another step said a final no',
+    { finalErrors: (error: unknown) => String(error).includes('bad address') },
+  ],
+  ['the handler threw an error of its own', {}],
+])('of a suspended attempt the step is shown that nobody knows about, where %s', async (why, policy) => {
+  const { run, show } = start(policy);
+  await run(async (operation) => {
+    const charged = operation.step('charge', () => Promise.reject(new Error('socket hang up')));
+    await charged.catch(() => undefined);
+    if (!why.startsWith('another')) throw new Error('payment failed');
+    await operation.step('mail', () => Promise.reject(new Error('bad address')));
+  }).catch(() => undefined);
+  expect((await show())?.operation).toMatchObject({
+    state: 'suspended',
+    lastError: "step 'charge': socket hang up",
+    failedStep: { name: 'charge' },
+  });
+});
+
 test('a "no" that is returned is no last word while a step of it, not waited for, ends unknown', async () => {
   const { run, state } = start();
   const answered = await run(async (operation) => {

@@ -98,10 +98,9 @@ async function afterError<Tx>(attempt: Attempt<Tx>, error: unknown): Promise<Run
   const { unknown } = operation;
   const resumable = request.policy.effects === 'steps' && !(unknown instanceof DecisionNeeded);
   const suspend = unknown !== undefined && !resumable;
-  const step = operation.failedStep(error);
-  const later = suspend ? undefined : attempt.failedForNow?.(error, step);
+  const later = suspend ? undefined : attempt.failedForNow?.(error, operation.failedStep(error));
   const end: Settlement =
-    later ?? (suspend ? suspendedBy(context, claim, error, step) : { to: 'released', cause: 'released' });
+    later ?? (suspend ? suspendedBy(attempt, unknown) : { to: 'released', cause: 'released' });
   const written = await settleFirmly(attempt, end);
   const instead = await unlessSettled(attempt, written);
   if (instead !== undefined) return instead;
@@ -132,14 +131,13 @@ export async function notBegun<Tx>(attempt: Attempt<Tx>): Promise<RunResult> {
   return refused(context, request, 'store_unavailable', { retryAfterMs: 1000, cause: error });
 }
 
-/** With what was said: whoever decides about it needs to know which step it was, and what the other side knows it by. */
-function suspendedBy<Tx>(
-  context: EngineContext<Tx>,
-  claim: Claim,
-  error: unknown,
-  step: string | undefined,
-): Settlement {
-  const lastError = sealedJson(context, claim, 'error', lastErrorFrom(error, step));
+/**
+ * With why it isn't known: whoever decides about it needs to know which step it was, and what the other side knows it by. What the
+ * handler threw in the end may be about another one.
+ */
+function suspendedBy<Tx>({ context, claim, operation }: Attempt<Tx>, unknown: unknown): Settlement {
+  const word = lastErrorFrom(unknown, operation.failedStep(unknown));
+  const lastError = sealedJson(context, claim, 'error', word);
   return { to: 'suspended', cause: 'outcome_unknown', lastError };
 }
 

@@ -55,6 +55,8 @@ export function createFence(
         table.end(entry, settlement, trace, clock());
       } else if (!settledSo(entry.record, claim, settlement))
         return refuse(claim, settlement.to, evidenceOf(settlement), trace);
+      // It may have been recovery that suspended it: that had nothing to say.
+      else if (settlement.to === 'suspended') entry.lastError ??= settlement.lastError;
       const { expiresAt } = entry.record;
       return expiresAt === undefined ? { kind: 'settled' } : { kind: 'settled', expiresAt };
     },

@@ -17,13 +17,22 @@ export type SettleRow = number | null | undefined;
 export const outcomeOf = (settlement: Settlement): string | undefined =>
   'outcome' in settlement ? settlement.outcome : undefined;
 
+/** What a suspended attempt leaves for whoever decides. */
+const wordOf = (settlement: Settlement): string | undefined =>
+  settlement.to === 'suspended' ? settlement.lastError : undefined;
+
 export function settleKind(control: Control, statements: Statements): Kind<SettleCall, SettleRow> {
   return {
-    weigh: ({ settlement }) => outcomeOf(settlement)?.length ?? 0,
+    weigh: ({ settlement }) => (outcomeOf(settlement) ?? wordOf(settlement) ?? '').length,
 
     async one({ claim, settlement, trace }) {
       const { operationId, owner, attempt } = claim;
       const { to, cause } = settlement;
+      const word = wordOf(settlement);
+      if (word !== undefined) {
+        const left = [operationId, owner, attempt, word, trace.actor, trace.traceId ?? null];
+        return (await control.run([statements.suspend, left])).length === 0 ? undefined : null;
+      }
       const outcome = outcomeOf(settlement) ?? null;
       const values = [operationId, owner, attempt, to, cause, outcome, trace.actor, trace.traceId ?? null];
       const [row] = await control.run([statements.settle, values]);
@@ -32,7 +41,12 @@ export function settleKind(control: Control, statements: Statements): Kind<Settl
 
     async many(calls) {
       const first = onePerOperation(calls, ({ claim }) => claim.operationId);
-      const rows = await control.run([statements.settleMany, settleManyValues(first)]);
+      const words = first.map(({ settlement }) => wordOf(settlement));
+      const rows = await control.run(
+        words.some((word) => word !== undefined)
+          ? [statements.settleManyWithWords, [...settleManyValues(first), textArray(words)]]
+          : [statements.settleMany, settleManyValues(first)],
+      );
       const settled = new Map(
         rows.map(([position, at]) => [first[(position as number) - 1], at as SettleRow]),
       );

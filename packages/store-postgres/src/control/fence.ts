@@ -37,7 +37,7 @@ function isOf(record: OperationRecord, claim: Claim): boolean {
   );
 }
 
-/** Leaves word of what went wrong beside the record. */
+/** Leaves word of what went wrong beside the record, in more places than a statement for many writes. */
 export function leavesWord(settlement: Settlement): settlement is EndWithWord {
   return 'lastError' in settlement && settlement.lastError !== undefined;
 }
@@ -117,14 +117,19 @@ export function createFence(
     overtaken,
 
     async settle(claim, settlement, trace) {
-      const written = leavesWord(settlement)
-        ? await endWithWord(claim, settlement, trace)
-        : await writes.settle({ claim, settlement, trace });
+      const isQueued = claim.policy.mode === 'queued';
+      const written =
+        leavesWord(settlement) && (isQueued || settlement.to !== 'suspended')
+          ? await endWithWord(claim, settlement, trace)
+          : await writes.settle({ claim, settlement, trace });
       const found = written === undefined ? await reads.find(claim.operationId) : undefined;
       if (written === undefined && !(found && isSettledSo(found.record, claim, settlement))) {
         const attempted = { state: settlement.to, evidence: outcomeOf(settlement) };
         return overtaken(claim, attempted, found?.record, trace);
       }
+      // It may have been recovery that suspended it: that had nothing to say.
+      if (written === undefined && leavesWord(settlement) && settlement.to === 'suspended')
+        await control.run([statements.leaveWord, [claim.operationId, settlement.lastError]]);
       const expiresAt = written === undefined ? found?.record.expiresAt : written;
       return typeof expiresAt === 'number' ? { kind: 'settled', expiresAt } : { kind: 'settled' };
     },

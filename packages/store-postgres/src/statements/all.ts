@@ -26,13 +26,14 @@ import { lockToDecide, resolve } from './resolve.ts';
 import {
   exhaust,
   exhaustInTransaction,
+  leaveWord,
   reschedule,
   rescheduleInTransaction,
   suspend,
   suspendInTransaction,
 } from './retry-later.ts';
 import { settle, settleInTransaction } from './settle.ts';
-import { settleMany } from './settle-many.ts';
+import { settleMany, settleManyWithWords } from './settle-many.ts';
 import { settleNew } from './settle-new.ts';
 import { settleReleased } from './settle-released.ts';
 import { start, started, work } from './start.ts';
@@ -97,6 +98,7 @@ const ALL = {
   renewLocked,
   requireLock,
   requireTransaction,
+  leaveWord,
   reschedule,
   rescheduleInTransaction,
   resolve,
@@ -105,16 +107,17 @@ const ALL = {
   settleExpired,
   settleInTransaction,
   settleMany,
+  settleManyWithWords,
   settleNew,
   settleReleased,
   start,
   started,
   steps,
   stranded,
-  suspendOrphan,
-  suspendOrphans,
   suspend,
   suspendInTransaction,
+  suspendOrphan,
+  suspendOrphans,
   takeExpired,
   takeOverdue,
   takeReleased,

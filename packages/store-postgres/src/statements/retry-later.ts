@@ -61,6 +61,15 @@ export const exhaust = (s: string) =>
 export const suspend = (s: string) =>
   statement('suspend', `${ended(s, SUSPENDED, '')} SELECT version FROM ended`);
 
+// In:     $1 operation id, $2 last error.
+// Out:    nothing.
+// Atomic: one row, and only where nobody has left word yet.
+export const leaveWord = (s: string) =>
+  statement(
+    'leave_word',
+    `UPDATE ${s}.attention SET last_error = $2 WHERE operation_id = $1 AND last_error IS NULL`,
+  );
+
 /** The last statement before COMMIT, as `settleInTransaction` is. */
 export const rescheduleInTransaction = (s: string) =>
   inTransaction(s, 'reschedule_in_transaction', RESCHEDULED, '$9', '$10');

@@ -113,6 +113,36 @@ export const offerCases: readonly StoreCase[] = [
     },
   ]),
   {
+    title: 'takes the word of an attempt that recovery has suspended meanwhile, once',
+    async run({ store, running, travel }) {
+      const claim = await running();
+      await travel(2 * HOUR);
+      await sweepAll(() => store.sweepOrphans({ limit: 100, trace: RECOVERY }));
+      for (const lastError of ['the provider is away', 'another word'])
+        assert.equal((await store.settle(claim, { ...SUSPENDED, lastError }, WORKER)).kind, 'settled');
+      assert.deepEqual(await store.decisions.undecided(claim.operationId), {
+        lastError: 'the provider is away',
+      });
+    },
+  },
+  {
+    title: 'keeps the words of many that are suspended at once, and settles the others beside them',
+    async run(stage) {
+      const { store, running, record } = stage;
+      const claims = await Promise.all(times(12, () => running()));
+      await Promise.all(
+        claims.map((claim, i) =>
+          store.settle(claim, i % 3 ? { ...SUSPENDED, lastError: `word ${i}` } : completed(), WORKER),
+        ),
+      );
+      for (const [i, claim] of claims.entries()) {
+        assert.equal((await record(claim)).state, i % 3 ? 'suspended' : 'completed');
+        const known = await store.decisions.undecided(claim.operationId);
+        assert.deepEqual(known, i % 3 ? { lastError: `word ${i}` } : undefined);
+      }
+    },
+  },
+  {
     title: 'offers an orphan that recovery suspended',
     async run(stage) {
       const { store, running, travel } = stage;
