@@ -108,11 +108,10 @@ test('a right that was lost between acceptance and work refuses it for good', as
     .poll(async () => (await server.store.find(operationId))?.record.state, { timeout: 20_000 })
     .toBe('failed');
   banned.clear();
-  // A 403 may be the door's, which says nothing of what was accepted: the client doesn't take it for the outcome.
+  // A 403 may be the door's, which says nothing of what was accepted. This one says that it's the stored answer.
   expect(await accepted.wait()).toMatchObject({
-    status: 'unknown',
-    reason: 'refused',
-    cause: { data: { code: 'FORBIDDEN', httpStatus: 403 } },
+    status: 'rejected',
+    error: { data: { code: 'FORBIDDEN', httpStatus: 403 } },
   });
   expect(await api.idempotency.status.query({ operationId })).toMatchObject({
     state: 'failed',
