@@ -114,7 +114,8 @@ describe.each(Object.entries(onwards))('a handler that rolls back by itself and 
 });
 
 test('a handler that only rolls back by itself, and throws, may be run again', async () => {
-  const { engine } = semelOn(db.store());
+  const store = db.store();
+  const { engine } = semelOn(store);
   const asked = call({ mode: 'atomic' }, { key: random() });
   const failing = engine.run(asked, async (operation) => {
     await db.effect(operation.tx, asked.key);
@@ -125,6 +126,7 @@ test('a handler that only rolls back by itself, and throws, may be run again', a
   const again = await engine.run(asked, (operation) => db.effect(operation.tx, asked.key));
   expect(again).toMatchObject({ kind: 'completed', replayed: false });
   expect(await notes(asked.key)).toHaveLength(1);
+  await store.close();
 });
 
 test.each(['COMMIT; BEGIN', 'COMMIT AND CHAIN'])(
